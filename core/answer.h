@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * answer: what a provider's answer in OpenAI's format says, read from the
+ * passing bytes without building a tree: content or not, finish reason, usage,
+ * error. Also every vendor's error bodies. Pure. Called by request.
+ */
+#ifndef LEME_ANSWER_H
+#define LEME_ANSWER_H
+
+#include "errors.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** Tokens in OpenAI terms; -1 is unknown. */
+struct usage {
+    int64_t input;          /* prompt_tokens, cached ones included */
+    int64_t output;         /* completion_tokens, reasoning included */
+    int64_t total;
+    int64_t cache_read;
+    int64_t cache_write;
+    int64_t reasoning;
+};
+
+/** What is known of one answer so far. answer_init before use. */
+struct answer {
+    struct usage usage;
+    char finish[32];        /* finish_reason of choice 0; "" while unknown */
+    char model[64];         /* model the provider says it used; "" unknown */
+    bool content;           /* a content-bearing event (or body) was seen */
+    bool done;              /* [DONE] was seen */
+    bool tool_calls;        /* any tool or function call was seen */
+    enum error_type error;  /* of a top-level error; ERROR_none */
+};
+
+void answer_init(struct answer *a);
+
+/** What one event is to the relay. */
+enum answer_event {
+    ANSWER_QUIET,           /* role, empty delta, ping: neither content nor end */
+    ANSWER_CONTENT,         /* content-bearing: see design.md section 6 */
+    ANSWER_USAGE,           /* usage only: `choices` is empty and usage is there*/
+    ANSWER_DONE,            /* [DONE] */
+    ANSWER_ERROR,           /* a top-level error, or an event named error */
+    ANSWER_BROKEN           /* not JSON */
+};
+
+/**
+ * Read one event's data (and its event name) of a chat.completion.chunk or
+ * text_completion stream and add what it says to ${a}. Must be fast: a typical
+ * 200 byte chunk well under 0.5 us, no allocation.
+ * Content-bearing: non-empty content, text, reasoning or reasoning_content,
+ * refusal, tool_calls (non-empty array), function_call, audio, or a non-null
+ * finish_reason, in any choice.
+ */
+enum answer_event answer_event(struct answer *a, const char *name,
+                               size_t name_len, const char *data, size_t len);
+
+/**
+ * Read a complete non-streaming body (chat.completion, text_completion, list of
+ * embeddings). Returns ANSWER_CONTENT, ANSWER_ERROR (top-level `error` that is
+ * not null), ANSWER_QUIET (valid, but no choices and no data: an empty answer)
+ * or ANSWER_BROKEN. Checks the whole text as JSON.
+ */
+enum answer_event answer_body(struct answer *a, const char *body, size_t len);
+
+/**
+ * What a provider's answer with an HTTP status outside 2xx, or a body or event
+ * with a top-level `error`, means. Knows every vendor's spelling listed in the
+ * notes on errors (context too long, content filter, billing, quota, wrong key,
+ * missing model, overload); the body decides before the status does. ${body}
+ * may be anything, cut, empty, HTML or not UTF-8. Never ERROR_none.
+ */
+enum error_type answer_classify(int status, const char *body, size_t len);
+
+/**
+ * The human sentence in a provider's error body, as UTF-8 in ${out}
+ * (NUL-terminated, cut at ${size} at a whole character; control bytes become
+ * blanks), and its ${code} and ${param} ("" when absent). Returns the
+ * sentence's length, 0 when none was found.
+ */
+size_t answer_sentence(const char *body, size_t len, char *out, size_t size,
+                       char *code, size_t code_size, char *param,
+                       size_t param_size);
+
+/**
+ * The text a non-streaming body or one event carries (content, or text, of
+ * choice 0), decoded and appended to ${out}. 0 or -1.
+ */
+struct buf;
+int answer_text(const char *json, size_t len, struct buf *out);
+
+#endif

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * vm: one Lua state: capped allocator, sandbox, limits, and the only place that
+ * calls lua_pcall and lua_resume. Knows nothing of requests or policies. Called
+ * by config, bind and policy.
+ */
+#ifndef LEME_VM_H
+#define LEME_VM_H
+
+#include "clock.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct lua_State;
+struct vm;
+
+/** Marks a C function that may raise a Lua error (longjmp). */
+#define LUA_RAISES
+
+struct vm_limits {
+    size_t state_bytes;     /* cap of the state's allocator */
+    us_t step_us;           /* one entry from C */
+};
+
+/** How running steps are stopped. */
+enum vm_stop {
+    VM_STOP_HOOK,           /* a count hook: slower, no signal, no thread */
+    VM_STOP_SIGNAL          /* monitor thread and signal: see vm_monitor_start*/
+};
+
+/** Why an entry ended badly. */
+enum vm_fault_kind { VM_OK, VM_ERROR, VM_TIMEOUT, VM_MEMORY, VM_BAD };
+
+struct vm_fault {
+    enum vm_fault_kind kind;
+    char message[512];      /* "policies/x.lua:12: ..." */
+    char where[256];        /* "policies/x.lua:12", "" unknown */
+    char traceback[2048];
+};
+
+/**
+ * A state with nothing in it but the frozen libraries. NULL: memory. The thread
+ * that first enters it must be the only one that enters it (any one thread may
+ * build it and hand it over).
+ */
+struct vm *vm_new(const struct vm_limits *limits);
+/** Close it; its finalizers are C only. Accepts NULL. */
+void vm_free(struct vm *vm);
+/** The state, for pushing and reading between entries under vm_call only. */
+struct lua_State *vm_lua(struct vm *vm);
+/** The vm of a state or of any of its threads. */
+struct vm *vm_of(struct lua_State *L);
+
+size_t vm_bytes(const struct vm *vm);
+/** Above 75 % of the cap: collect now, outside of any step. */
+void vm_collect(struct vm *vm);
+/** Net bytes allocated since the last vm_meter_start; for charging a request.
+ * ${allow}: an entry that brings the net above it ends as VM_MEMORY. */
+void vm_meter_start(struct vm *vm, size_t allow);
+long vm_meter_stop(struct vm *vm);
+
+/**
+ * Run ${body}(L, arg) protected, under the step limit. Everything that may
+ * raise stands inside such a body. 0, or -1 and ${fault}.
+ */
+int vm_enter(struct vm *vm, int (*body)(struct lua_State *, void *), void *arg,
+             struct vm_fault *fault);
+/**
+ * Call the function below ${nargs} values on the main stack, keep ${nresults}
+ * (or LUA_MULTRET); protected, under the step limit. 0, or -1 and ${fault} with
+ * function and arguments popped.
+ */
+int vm_call(struct vm *vm, int nargs, int nresults, struct vm_fault *fault);
+/** The same without a traceback handler, from inside C code that already runs
+ * under vm_enter or vm_call: inherits that entry's deadline. */
+
+/** Change the limit of the next entries (0: none; for loading own chunks). */
+void vm_step_limit(struct vm *vm, us_t limit);
+
+/**
+ * Compile text (never a binary chunk; a first byte 0x1B is refused) named
+ * "@${name}", with the table on top of the stack as its environment (popped);
+ * pushes the function. 0, or -1 and ${fault} (file:line inside).
+ */
+int vm_load(struct vm *vm, const char *text, size_t len, const char *name,
+            struct vm_fault *fault);
+
+/**
+ * Push a fresh environment for one policy: a table that reads through to frozen
+ * copies of the allowed libraries and is its own to write. Contents and bounds:
+ * see vm_lib.c.
+ */
+void vm_push_env(struct vm *vm);
+
+/**
+ * Start the process-wide monitor thread that watches running steps and sends
+ * ${signo} to the thread that overruns (VM_STOP_SIGNAL); installs the handler.
+ * Counted: every start needs a stop. Without it, and under TSan, states use a
+ * count hook. 0 or -1.
+ */
+int vm_monitor_start(int signo);
+void vm_monitor_stop(void);
+
+#endif
