@@ -54,20 +54,26 @@ enum http1_result {
 };
 
 struct http1_fault {
-    int status;             /* 400 413 417 431 501 505 */
+    int status;             /* 400 411 413 414 431 501 505 */
     const char *message;    /* a sentence for the client; static */
 };
 
 /** Progress over one head that arrives in pieces; zero before the first call.*/
 struct http1_scan {
-    size_t looked;          /* bytes known to hold no end of head */
+    size_t looked;          /* bytes read so far */
+    size_t line;            /* where the line being read starts */
+    int state;
+    unsigned seen;          /* fields that matter here, one bit each */
+    struct http1_span host;
+    struct http1_span authority;    /* of absolute-form */
 };
 
 /**
  * Read a request head from the first ${len} bytes of ${bytes} (which may hold
  * more than the head). Linear over all calls: feed the same growing buffer with
- * the same ${scan}. Early junk (a byte that cannot start a request, a request
- * line over its ceiling) is refused before the head is complete.
+ * the same ${scan} and ${head} until it is not MORE. A head that can never be
+ * valid is refused at the byte or the line that shows it; how the bytes are cut
+ * never changes the verdict.
  * ${max_head}: the ceiling of the whole head; ${max_body}: a Content-Length
  * above it is refused with 413.
  */

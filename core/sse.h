@@ -31,9 +31,18 @@ struct sse_event {
  */
 struct sse {
     size_t looked;          /* bytes of the pending event already searched */
+    size_t line;            /* where its unfinished line starts */
+    size_t extra;           /* LF of the event before; not counted as its own */
     bool started;           /* the byte-order mark was looked for */
-    bool last_cr;           /* a CR ended the bytes of the last call */
-    struct buf joined;      /* several data lines; owned */
+    bool last_cr;           /* a CR ended the bytes of the last event */
+    unsigned ndata;         /* of the pending event: data lines so far, */
+    size_t data_at;         /* the only one of them, */
+    size_t data_len;
+    size_t name_at;         /* and its name */
+    size_t name_len;
+    long long retry;
+    struct buf joined;      /* several data lines; owned; its ceiling bounds
+                               the whole event */
     struct buf id;          /* owned */
 };
 
@@ -43,7 +52,7 @@ void sse_free(struct sse *s);
 enum sse_result {
     SSE_MORE,               /* no whole event yet */
     SSE_EVENT,              /* ${event} filled; raw_len bytes are consumed */
-    SSE_TOO_LONG            /* an event above max_event */
+    SSE_TOO_LONG            /* an event above max_event, or no memory for it */
 };
 
 /**
@@ -58,9 +67,10 @@ enum sse_result sse_next(struct sse *s, const char *bytes, size_t len,
                          struct sse_event *event);
 
 /**
- * At the end of the stream: do the remaining ${len} bytes hold an event that
- * only lacks its blank line? Then SSE_EVENT once. The standard drops such an
- * event; several providers send it.
+ * At the end of the stream, after SSE_MORE: do the remaining ${len} bytes hold
+ * an event that only lacks its blank line? Then SSE_EVENT once. The standard
+ * drops such an event; several providers send it. A last line that lacks its own
+ * end means that the stream was cut in the middle: SSE_MORE.
  */
 enum sse_result sse_rest(struct sse *s, const char *bytes, size_t len,
                          struct sse_event *event);
