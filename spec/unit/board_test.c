@@ -1047,12 +1047,19 @@ static void *run_samples(void *arg)
     double value, sum;
     uint64_t count;
 
-    for (int i = 0; shard > 0 && i < 8 * ROUNDS; i++)
+    for (int i = 0; shard > 0 && i < 8 * ROUNDS; i++) {
         board_sample(b, shard, slot, BOARD_TOTAL, NOW + i * (S / 64), 1);
+        for (int k = 0; k < 8; k++)
+            board_sample(b, shard, slot, BOARD_SPEED, NOW, 1);
+    }
     if (shard > 0)
         atomic_fetch_sub(&writing, 1);
     for (us_t i = 0; shard == 0 && atomic_load(&writing); i++) {
         us_t now = NOW + i % 500 * S;
+
+        board_window(b, slot, BOARD_SPEED, NOW, 1, &count, &sum);
+        if (fabs(sum - (double)count) > 1e-6)
+            atomic_store(&peak_broken, 1);
 
         if (board_ewma(b, slot, BOARD_TOTAL, now, 100, &value) &&
             fabs(value - 1) > 1e-6)
