@@ -1,0 +1,99 @@
+-- leme.context: what runs right now, and how misuse is reported. The driver
+-- writes `now`; everybody else reads it.
+
+local host = require "leme.host"
+
+local context = {}
+
+context.now = {
+  policy = false,   -- the policy whose code runs
+  plan = false,     -- the request's plan (leme.task)
+  task = false,     -- the coroutine that may suspend; false in hooks and ticks
+  phase = "load",   -- load, route, attempted, ended, filter, every, test
+  loading = false,  -- while a policy file is run: { file =, places = {}, knobs = }
+}
+
+local now = context.now
+
+-- Where our own files are: "lua/leme/" of "lua/leme/context.lua:23".
+local own = (host.where(1) or ""):match("^(.-)context") or ""
+
+-- The innermost place that is not one of our files, or nil. A tail call
+-- (`return req:try(...)`) leaves no frame behind, so there may be none.
+local function outside()
+  for level = 3, 24 do
+    local place = host.where(level)
+    if place and place ~= "" then
+      place = place:gsub(":%s*$", "")
+      if own == "" or place:sub(1, #own) ~= own then return place end
+    end
+  end
+end
+
+-- file:line of the policy line that is being run, as well as it can be known.
+function context.place()
+  local place = outside()
+  if place then return place end
+  if now.policy then return now.policy.where end
+  return now.loading and now.loading.file or "?"
+end
+
+-- Raise a misuse: ${message} says what was expected and what came.
+function context.blame(message)
+  local place = outside() or (now.policy and now.policy.where)
+      or (now.loading and now.loading.file)
+  error((place and place .. ": " or "") .. message, 0)
+end
+
+-- A name for the state of something built here: place, and a count when one
+-- line builds several.
+function context.name_place()
+  local place = outside() or (now.loading and now.loading.file) or "?"
+  local loading = now.loading
+  if not loading then return place end
+  local seen = (loading.places[place] or 0) + 1
+  loading.places[place] = seen
+  return seen == 1 and place or place .. "#" .. seen
+end
+
+-- "a number 3", "a table", "nil": for messages.
+function context.describe(value)
+  local kind = type(value)
+  if kind == "nil" then return "nil" end
+  if kind == "string" then return ("the string %q"):format(value:sub(1, 60)) end
+  if kind == "number" or kind == "boolean" then
+    return "the " .. kind .. " " .. tostring(value)
+  end
+  return "a " .. kind
+end
+
+-- The name in ${names} (an array) closest to ${wrong}, or nil when none is close.
+function context.nearest(wrong, names)
+  local best, best_distance = nil, math.max(2, #wrong // 3) + 1
+  for i = 1, math.min(#names, 500) do
+    local name = names[i]
+    if math.abs(#name - #wrong) < best_distance then
+      local row = {}
+      for k = 0, #name do row[k] = k end
+      for r = 1, #wrong do
+        local diagonal, byte = row[0], wrong:byte(r)
+        row[0] = r
+        for k = 1, #name do
+          local cost = name:byte(k) == byte and diagonal or diagonal + 1
+          diagonal = row[k]
+          row[k] = math.min(cost, row[k] + 1, row[k - 1] + 1)
+        end
+      end
+      if row[#name] < best_distance then best, best_distance = name, row[#name] end
+    end
+  end
+  return best
+end
+
+-- "; did you mean "x"?" or "".
+function context.hint(wrong, names)
+  local near = context.nearest(tostring(wrong), names)
+  return near and ("; did you mean %q?"):format(near) or ""
+end
+
+return context

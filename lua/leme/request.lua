@@ -1,0 +1,343 @@
+-- leme.request: the methods of req, and the view that `req:with` returns: the
+-- same request with edits, limits and a list of tried targets for one attempt.
+-- Combinators hand views down, so nothing has to be undone when one raises.
+
+local host = require "leme.host"
+local context = require "leme.context"
+local answer = require "leme.answer"
+local target = require "leme.target"
+local task = require "leme.task"
+
+local request = {}
+local known = target.known
+local now = context.now
+
+local LIMITS = { "connect", "first_token", "idle", "total", "min_speed", "hold" }
+local is_limit = {}
+for _, name in ipairs(LIMITS) do is_limit[name] = true end
+
+local function check_limits(limits)
+  if type(limits) ~= "table" then
+    context.blame("limits: expected a table such as { first_token = 2.5 }, got "
+      .. context.describe(limits))
+  end
+  for name, value in pairs(limits) do
+    if not is_limit[name] then
+      context.blame(("limits: unknown limit %q (expected %s)%s"):format(tostring(name),
+        table.concat(LIMITS, " "), context.hint(name, LIMITS)))
+    end
+    if not (type(value) == "number" and value > 0) and not (name == "hold" and value == "all") then
+      context.blame(("limits: %s must be a positive number%s, got %s"):format(name,
+        name == "hold" and ' of bytes or "all"' or name == "min_speed"
+        and " of tokens a second" or " of seconds", context.describe(value)))
+    end
+  end
+  return limits
+end
+
+-- Both sets hold: the tighter time, the higher speed, the longer hold.
+local function tighter(outer, inner)
+  if not outer then return inner end
+  if not inner then return outer end
+  local both = {}
+  for name, value in pairs(outer) do both[name] = value end
+  for name, value in pairs(inner) do
+    local other = both[name]
+    if other == nil or value == "all" then both[name] = value
+    elseif other == "all" then both[name] = other
+    elseif name == "min_speed" or name == "hold" then both[name] = math.max(other, value)
+    else both[name] = math.min(other, value) end
+  end
+  return both
+end
+
+-- A view's own slots; the fields of the request have names, so they never meet.
+local BASE, FIELDS, LIMIT, TRIED, FORCE, FLAGS, FILTER, OVERLAY = 1, 2, 3, 4, 5, 6, 7, 8
+
+local View = { __metatable = "leme.request", __name = "leme.request" }
+local view_methods = {}
+
+local function is_view(req) return getmetatable(req) == "leme.request" end
+
+-- A view of ${req} (the request or a view) with ${slot} set to ${value}.
+local function derive(req, slot, value)
+  local view
+  if is_view(req) then
+    view = { rawget(req, BASE), rawget(req, FIELDS), rawget(req, LIMIT), rawget(req, TRIED),
+      rawget(req, FORCE), rawget(req, FLAGS), rawget(req, FILTER), rawget(req, OVERLAY) }
+  else
+    view = { req, false, false, false, false, false, false, false }
+  end
+  view[slot] = value
+  return setmetatable(view, View)
+end
+
+local function slot(req, which)
+  return is_view(req) and rawget(req, which)
+end
+
+function request.base(req) return is_view(req) and rawget(req, BASE) or req end
+
+function request.forced(req) return slot(req, FORCE) end
+
+function request.force(req) return derive(req, FORCE, true) end
+
+-- The same request for a route that may use targets again.
+function request.untried(req) return derive(req, TRIED, {}) end
+
+function request.limited(req, limits)
+  return derive(req, LIMIT, tighter(slot(req, LIMIT), check_limits(limits)))
+end
+
+-- ${flags} of the call operation: shadow, hedge, max_usd.
+function request.flagged(req, flags)
+  local merged = {}
+  for name, value in pairs(slot(req, FLAGS) or {}) do merged[name] = value end
+  for name, value in pairs(flags) do merged[name] = value end
+  return derive(req, FLAGS, merged)
+end
+
+-- Every event of an attempt passes ${fn}; an outer filter sees what an inner let pass.
+function request.filtered(req, fn)
+  local outer = slot(req, FILTER)
+  local chain = { fn }
+  if outer then table.move(outer, 1, #outer, 2, chain) end
+  local view = request.flagged(req, { events = true })
+  rawset(view, FILTER, chain)
+  return view
+end
+
+-- What this route has tried: by name of target, the answer.
+function request.tried(req)
+  return slot(req, TRIED) or now.task.plan.tried
+end
+
+function request.with(req, fields)
+  if type(fields) ~= "table" then
+    context.blame("req:with: expected a table of fields such as { max_tokens = 100 }, got "
+      .. context.describe(fields))
+  end
+  local merged = {}
+  for name, value in pairs(slot(req, FIELDS) or {}) do merged[name] = value end
+  for name, value in pairs(fields) do
+    if type(name) ~= "string" then
+      context.blame("req:with: field names are strings, got " .. context.describe(name))
+    end
+    merged[name] = value
+  end
+  local view = derive(req, FIELDS, merged)
+  rawset(view, OVERLAY, false)
+  return view
+end
+
+-- Begin one attempt of ${to} for ${req} (the request or a view).
+local function begin(who, req, to, limits)
+  local plan = who.plan
+  local a
+  if plan.req == req then
+    a = task.call(plan, to, limits or false, false, false, plan.tried)
+  else
+    local base = is_view(req) and rawget(req, BASE)
+    task.plan_of(who, base)
+    local fields, overlay = rawget(req, FIELDS), rawget(req, OVERLAY)
+    if fields and not overlay then
+      overlay = host.overlay(base, fields)
+      rawset(req, OVERLAY, overlay)
+    end
+    local flags, tried = rawget(req, FLAGS), rawget(req, TRIED)
+    local shadow = flags and flags.shadow
+    a = task.call(plan, to, tighter(rawget(req, LIMIT), limits) or false, overlay or false,
+      flags or false, tried or plan.tried)
+    if tried and not shadow then plan.tried[target.fact(to).name] = a end
+    if shadow then a.shadow = true end
+    a.filter = rawget(req, FILTER) or nil
+  end
+  if who ~= plan then a.task = who end
+  return a
+end
+
+-- One attempt of ${to}, a view of a target; suspends.
+function request.attempt(req, to)
+  local who = task.running("req:try")
+  return task.answered(who, begin(who, req, to))
+end
+
+-- A list of routes is tried in order; leme.walk says how.
+local in_order
+function request.set_in_order(fn) in_order = fn end
+
+local function function_of(route)
+  if type(route) == "function" then return route end
+  if type(route) == "table" and not target.is(route) then
+    return function(req, tried) return in_order(req, tried, route) end
+  end
+  return target.item(route)
+end
+
+-- Run ${fn} here. When it passed over all only because they cool down, again
+-- with force: "all are cooling" must not mean "all are refused".
+function request.run(req, fn)
+  local a = fn(req, request.tried(req))
+  if not answer.is(a) then
+    context.blame("a route returned " .. context.describe(a)
+      .. ", expected an answer (req:try ...), leme.respond or leme.reject")
+  end
+  if a.chilled and not request.forced(req) then
+    local forced = request.force(req)
+    return request.run(forced, fn)
+  end
+  return a
+end
+
+local function try(req, route, limits)
+  local who = task.running("req:try")
+  if who.plan.relay then
+    context.blame("req:try: an answer was already relayed, so nothing else can be sent")
+  end
+  if limits then check_limits(limits) end
+  local to = known[route]
+  if to then
+    return task.answered(who, begin(who, req, to, limits))
+  end
+  task.plan_of(who, request.base(req))
+  local fn = function_of(route)
+  if type(fn) ~= "function" then return task.answered(who, begin(who, req, fn, limits)) end
+  return request.run(limits and request.limited(req, limits) or req, fn)
+end
+
+-- Begin without waiting. A target is one attempt; anything else runs as a task.
+local function start(req, route, limits)
+  local who = task.running("req:start")
+  local plan = task.plan_of(who, request.base(req))
+  if limits then check_limits(limits) end
+  local to = known[route] or function_of(route)
+  if type(to) ~= "function" then return begin(who, req, to, limits) end
+  local view = limits and request.limited(req, limits) or req
+  local flags = slot(view, FLAGS)
+  return task.spawn(plan, function(r) return request.run(r, to) end, view, nil,
+    flags and flags.shadow)
+end
+
+local function check_handle(handle, what)
+  if type(handle) == "table" and (handle.plan or getmetatable(handle) == "leme.answer") then
+    return handle
+  end
+  context.blame(("%s: expected what req:start returned, got %s"):format(what,
+    context.describe(handle)))
+end
+
+-- req:await(handle or list, seconds) -> answer, handle; nil when time is up.
+local function await(_, handles, seconds)
+  task.running("req:await")
+  if seconds ~= nil and type(seconds) ~= "number" then
+    context.blame("req:await: expected seconds, got " .. context.describe(seconds))
+  end
+  local list = handles
+  if type(handles) ~= "table" then check_handle(handles, "req:await") end
+  if handles.plan or getmetatable(handles) == "leme.answer" then list = { handles } end
+  for i = 1, #list do check_handle(list[i], "req:await") end
+  return task.await(list, seconds)
+end
+
+local function cancel(_, handle)
+  task.running("req:cancel")
+  task.cancel(check_handle(handle, "req:cancel"))
+end
+
+-- req:relay(answer, { resume = true }) -> the same answer, once it has ended.
+local function relay(req, a, options)
+  local who = task.running("req:relay")
+  local plan = task.plan_of(who, request.base(req))
+  if getmetatable(a) ~= "leme.answer" or a.kind then
+    context.blame("req:relay: expected an answer of req:try, got " .. context.describe(a))
+  end
+  if who ~= plan then
+    context.blame("req:relay: only the policy's own route may relay, not a route that was"
+      .. " started beside it; return the answer instead")
+  end
+  local resume = type(options) == "table" and options.resume or false
+  if plan.relay and not resume then
+    context.blame("req:relay: an answer was already relayed; to continue it on another"
+      .. " target, pass { resume = true }")
+  end
+  if not a.ok then
+    context.blame("req:relay: the answer failed (" .. a.error
+      .. "); return it to give the client its error")
+  end
+  plan.relay, plan.result = a, a
+  task.push("relay", a.id, resume, false, false, false)
+  return task.relayed(who, a)
+end
+
+local methods = host.methods
+
+methods.try = try
+methods.start = start
+methods.await = await
+methods.cancel = cancel
+methods.relay = relay
+methods.with = request.with
+
+-- Edits for every later attempt.
+function methods.prepend_system(req, text)
+  if type(text) ~= "string" then
+    context.blame("req:prepend_system: expected text, got " .. context.describe(text))
+  end
+  host.prepend_system(req, text)
+  return req
+end
+
+function methods.append(req, role, text)
+  if type(role) ~= "string" or type(text) ~= "string" then
+    context.blame(("req:append: expected a role and text, got %s and %s"):format(
+      context.describe(role), context.describe(text)))
+  end
+  host.append(req, role, text)
+  return req
+end
+
+for name, method in pairs(methods) do view_methods[name] = method end
+
+local function messages_of(view)
+  local copy, messages = host.array {}, view.messages
+  for i = 1, messages and #messages or 0 do copy[i] = messages[i] end
+  return copy
+end
+
+-- On a view an edit is for its attempts only.
+function view_methods.prepend_system(view, text)
+  local messages = messages_of(view)
+  table.insert(messages, 1, { role = "system", content = text })
+  return request.with(view, { messages = messages })
+end
+
+function view_methods.append(view, role, text)
+  local messages = messages_of(view)
+  messages[#messages + 1] = { role = role, content = text }
+  return request.with(view, { messages = messages })
+end
+
+function View.__index(view, name)
+  local method = view_methods[name]
+  if method then return method end
+  local fields = rawget(view, FIELDS)
+  if fields then
+    local value = fields[name]
+    if value == host.null then return nil end
+    if value ~= nil then return value end
+  end
+  return rawget(view, BASE)[name]
+end
+
+function View.__newindex(view, name, value)
+  rawget(view, BASE)[name] = value
+end
+
+request.METHODS = methods
+request.try = try
+request.start = start
+request.check_limits = check_limits
+request.tighter = tighter
+request.function_of = function_of
+
+return request

@@ -1,0 +1,323 @@
+-- leme.route: the combinators that use one target at a time. Each takes routes
+-- and returns a route: a function (req, tried) -> answer over leme.walk and
+-- leme.pick. Where a list is expected, a function(req) -> list serves as well.
+
+local host = require "leme.host"
+local context = require "leme.context"
+local target = require "leme.target"
+local task = require "leme.task"
+local request = require "leme.request"
+local walk = require "leme.walk"
+local pick = require "leme.pick"
+
+local route = {}
+local now = context.now
+
+-- The board's name for the state of a combinator built here.
+local function state_name(kind)
+  local place = context.name_place()
+  local owner, name
+  return function()
+    local policy = now.policy
+    if policy ~= owner then
+      owner, name = policy, policy.name .. "/" .. kind .. "@" .. place
+    end
+    return name
+  end
+end
+route.state_name = state_name
+
+local function options_of(options, allowed, name)
+  if options == nil then return {} end
+  if type(options) ~= "table" then
+    context.blame(("leme.%s: expected options { %s }, got %s"):format(name,
+      table.concat(allowed, " =, ") .. " =", context.describe(options)))
+  end
+  local is_allowed = {}
+  for _, key in ipairs(allowed) do is_allowed[key] = true end
+  for key in pairs(options) do
+    if not is_allowed[key] then
+      context.blame(("leme.%s: unknown option %q (expected %s)%s"):format(name, tostring(key),
+        table.concat(allowed, " "), context.hint(key, allowed)))
+    end
+  end
+  return options
+end
+route.options_of = options_of
+
+-- A list that only targets may be in: what is compared belongs to a target.
+local function targets_only(what, name)
+  local function check(list)
+    for i = 1, #list do
+      if type(list[i]) == "function" then
+        context.blame(("leme.%s compares targets, but item %d of its list is a route of its"
+          .. " own; put it around, in leme.fallback { ... }"):format(name, i))
+      end
+    end
+    return list
+  end
+  local source = walk.source(what, name)
+  if type(source) ~= "function" then return check(source) end
+  return function(req) return check(walk.prepare(source(req))) end
+end
+
+local function one(what)
+  return walk.prepare { what }
+end
+
+local function tried_of(req, tried) return tried or request.tried(req) end
+
+-- In the order given.
+function route.fallback(list)
+  local source = walk.source(list, "fallback")
+  return function(req, tried)
+    return walk.in_order(req, tried_of(req, tried), source)
+  end
+end
+
+-- Each in turn.
+function route.round_robin(list)
+  local source, name = walk.source(list, "round_robin"), state_name("round_robin")
+  local function choose(pool) return pick.turn(pool, name()) end
+  return function(req, tried)
+    return walk.choosing(req, tried_of(req, tried), source, choose)
+  end
+end
+
+-- { "a/b", "c/d" } by their configured weights, or { ["a/b"] = 3, ["c/d"] = 1 }.
+local function weighed(list)
+  if type(list) ~= "table" or #list > 0 or target.is(list) then return list, nil end
+  local names, weights = {}, {}
+  for name in pairs(list) do names[#names + 1] = tostring(name) end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    local weight = list[name]
+    if type(weight) ~= "number" or weight < 0 then
+      context.blame(("leme.weighted: the weight of %q must be a number >= 0, got %s"):format(
+        name, context.describe(weight)))
+    end
+    weights[target.find(name)] = weight
+  end
+  return names, weights
+end
+
+-- By chance in proportion to the weights; { smooth = true }: in turn.
+function route.weighted(list, options)
+  options = options_of(options, { "smooth" }, "weighted")
+  local names, weights = weighed(list)
+  local source, name = walk.source(names, "weighted"), state_name("weighted")
+  local function weight(item)
+    if weights then return weights[item] end
+    return target.is(item) and item.weight or 1
+  end
+  local function choose(pool)
+    if options.smooth then return pick.turn(pool, name(), weight) end
+    return pick.weighted(pool, weight)
+  end
+  return function(req, tried)
+    return walk.choosing(req, tried_of(req, tried), source, choose)
+  end
+end
+
+-- The fewest requests in flight for its weight; chance among equals.
+function route.least_busy(list)
+  local source = targets_only(list, "least_busy")
+  local function busy(t) return t.inflight / math.max(t.weight, 1e-9) end
+  local function choose(pool) return pick.min(pool, busy) end
+  return function(req, tried)
+    return walk.choosing(req, tried_of(req, tried), source, choose)
+  end
+end
+
+-- Expected wait: the higher of a quick and a slow moving average (so a peak
+-- counts at once and fades slowly), times the queue. Failures cost extra:
+-- without that, a target that fails fast attracts all traffic.
+local PEAK_TAU, ERROR_TAU, ERROR_COST = 2, 30, 10
+
+local function expected(metric, tau)
+  return function(t)
+    local i = target.fact(t).index
+    local queue = host.inflight(i)
+    local slow = host.ewma(i, metric, tau)
+    if not slow then return queue end -- never measured: try it, one at a time
+    local latency = math.max(slow, host.ewma(i, metric, PEAK_TAU) or 0)
+    local errors = host.ewma(i, "error", ERROR_TAU) or 0
+    return latency * (queue + 1) * (1 + ERROR_COST * errors) / math.max(host.weight(i), 1e-9)
+  end
+end
+
+-- The better of two drawn by chance, by peak moving average of latency and
+-- queue. { metric = "first_token" or "total", tau = seconds }
+function route.fastest(list, options)
+  options = options_of(options, { "metric", "tau" }, "fastest")
+  local source = targets_only(list, "fastest")
+  local tau = options.tau or 15
+  local streaming = expected(options.metric or "first_token", tau)
+  local complete = expected(options.metric or "total", tau)
+  local function choose(pool, req)
+    return pick.p2c(pool, req.stream and streaming or complete)
+  end
+  return function(req, tried)
+    return walk.choosing(req, tried_of(req, tried), source, choose)
+  end
+end
+
+-- Ascending by expected price; targets whose context is too small are passed
+-- over. { output = tokens expected when the request has no max_tokens }
+function route.cheapest(list, options)
+  options = options_of(options, { "output" }, "cheapest")
+  local source = targets_only(list, "cheapest")
+  local function fitting(req)
+    local input, output = req.tokens or 0, req.max_tokens or options.output or 500
+    local fits = pick.filter(walk.items(source, req), function(t)
+      local room = t.context
+      if not room or room >= input + (req.max_tokens or 0) then return true end
+      host.note("pass", t.index, ("context %d < %d"):format(room, input + output))
+      return false
+    end)
+    return pick.sort(fits, function(t)
+      if not t.price_in or not t.price_out then return math.huge end
+      return t.price_in * input + t.price_out * output
+    end)
+  end
+  return function(req, tried)
+    return walk.in_order(req, tried_of(req, tried), fitting(req))
+  end
+end
+
+local function session_of(req)
+  local headers = req.headers
+  return headers and headers["x-session-id"] or req.client or req.id
+end
+
+-- The same key to the same target (default key: header x-session-id, or the
+-- client); when it fails, on along the key's own order. { by = fn(req), factor =
+-- how far above the mean load a target may be }
+function route.hash(list, options)
+  options = options_of(options, { "by", "factor" }, "hash")
+  local source = targets_only(list, "hash")
+  local by = options.by or session_of
+  return function(req, tried)
+    local items = walk.items(source, req)
+    local key = by(req)
+    local order = pick.order(items, "hash", key == nil and req.id or key)
+    if options.factor then
+      local function load(t) return t.inflight end
+      local first = pick.hash(items, key, { load = load, factor = options.factor })
+      order = pick.without(order, first)
+      table.insert(order, 1, first)
+    end
+    return walk.in_order(req, tried_of(req, tried), order)
+  end
+end
+
+-- { { 0.05, canary }, { 0.95, stable } }: a share of the traffic each. { by =
+-- fn(req), salt = } keeps one key on one side. The last takes the rest.
+function route.split(parts, options)
+  options = options_of(options, { "by", "salt" }, "split")
+  if type(parts) ~= "table" or #parts == 0 then
+    context.blame("leme.split: expected { { share, route }, ... }, got "
+      .. context.describe(parts))
+  end
+  local routes, shares, sum = {}, {}, 0
+  for i = 1, #parts do
+    local part = parts[i]
+    if type(part) ~= "table" or type(part[1]) ~= "number" or part[2] == nil then
+      context.blame(("leme.split: part %d must be { share, route }"):format(i))
+    end
+    shares[i], routes[i] = part[1], one(part[2])
+    sum = sum + part[1]
+  end
+  if sum > 1 + 1e-9 then
+    context.blame(("leme.split: the shares add up to %s, expected at most 1"):format(sum))
+  end
+  local salt = options.salt or context.name_place()
+  return function(req, tried)
+    local chance
+    if options.by then chance = host.bucket(tostring(options.by(req)), salt)
+    else chance = host.random() end
+    local side = #routes
+    for i = 1, #routes - 1 do
+      chance = chance - shares[i]
+      if chance < 0 then side = i break end
+    end
+    return walk.in_order(req, tried_of(req, tried), routes[side])
+  end
+end
+
+-- ${yes} when test(req), else ${no}; without ${no} there is no route then.
+function route.when(test, yes, no)
+  if type(test) ~= "function" then
+    context.blame("leme.when: expected a function(req) as the test, got "
+      .. context.describe(test))
+  end
+  local on, off = one(yes), no ~= nil and one(no)
+  return function(req, tried)
+    local side = test(req) and on or off
+    if not side then return walk.nothing({ "the condition does not hold" }, false) end
+    return walk.in_order(req, tried_of(req, tried), side)
+  end
+end
+
+-- The same route again after a failure that may pass: { times = 2, base = 0.25,
+-- max = 5 }, waiting base * 2^n seconds with jitter, or what retry-after says.
+-- Longer than max, or than the request has left: not at all.
+function route.retry(what, options)
+  options = options_of(options, { "times", "base", "max" }, "retry")
+  local times, base, max = options.times or 2, options.base or 0.25, options.max or 5
+  local list = one(what)
+  return function(req)
+    local last
+    for n = 1, times do
+      local fresh = request.untried(req)
+      local a = walk.in_order(fresh, request.tried(fresh), list)
+      if a.kind == "none" then return last or a end
+      if a.ok or not a.retryable or n == times then return a end
+      last = a
+      local wait = math.max(a.retry_after or 0, base * 2 ^ (n - 1) * (0.5 + host.random()))
+      if wait > max or wait >= host.remaining_time(request.base(req)) then return a end
+      task.sleep(wait)
+    end
+    return last
+  end
+end
+
+-- ${what} under limits of its own; a tighter one from outside still holds.
+function route.limit(what, limits)
+  local list = one(what)
+  request.check_limits(limits)
+  return function(req, tried)
+    return walk.in_order(request.limited(req, limits), tried_of(req, tried), list)
+  end
+end
+
+-- ${what} with the request changed: fields, or a function(req) -> fields (or a
+-- view that req:with returned).
+function route.rewrite(what, edit)
+  local list = one(what)
+  if type(edit) ~= "table" and type(edit) ~= "function" then
+    context.blame("leme.rewrite: expected fields or a function(req) -> fields, got "
+      .. context.describe(edit))
+  end
+  return function(req, tried)
+    local fields = edit
+    if type(edit) == "function" then fields = edit(req) end
+    local view = getmetatable(fields) == "leme.request" and fields or request.with(req, fields)
+    return walk.in_order(view, tried_of(req, tried), list)
+  end
+end
+
+-- fn(text, event, answer) sees each event of the answer before the client does:
+-- nil keeps it, false drops it, a string replaces its text, a table the event.
+function route.filter(what, fn)
+  local list = one(what)
+  if type(fn) ~= "function" then
+    context.blame("leme.filter: expected a function(text, event, answer), got "
+      .. context.describe(fn))
+  end
+  return function(req, tried)
+    return walk.in_order(request.filtered(req, fn), tried_of(req, tried), list)
+  end
+end
+
+return route

@@ -1,0 +1,282 @@
+-- leme.target: views of the targets: what the configuration says of each, live
+-- numbers from the board, and the few things a policy can do to one. A view is
+-- also a route.
+
+local host = require "leme.host"
+local context = require "leme.context"
+
+local target = {}
+
+local META = "leme.target"
+local facts = {}     -- view -> static table of the catalogue
+local all = {}       -- index -> view
+local names = {}     -- names in catalogue order
+
+-- Name or view -> view. Read directly by the hot path.
+target.known = {}
+local known = target.known
+
+local STATIC = { index = true, name = true, provider = true, model = true,
+  priority = true, price_in = true, price_out = true, price_cached = true,
+  context = true, max_output = true, region = true, tags = true, caps = true }
+
+local live = {}
+function live.inflight(i) return host.inflight(i) end
+function live.weight(i) return host.weight(i) end
+function live.state(i) return (host.state(i)) end
+function live.why(i) return select(2, host.state(i)) end
+function live.outage_age(i) return host.outage_age(i) end
+function live.remaining_requests(i) return (host.remaining(i)) end
+function live.remaining_tokens(i) return select(2, host.remaining(i)) end
+
+-- Fields and methods, for messages and for the reference's own check.
+target.LIVE = live
+
+local METRICS = { "connect", "first_token", "total", "speed", "cost", "error" }
+local is_metric = {}
+for _, name in ipairs(METRICS) do is_metric[name] = true end
+
+local methods = {}
+target.METHODS = methods
+
+local function index_of(view, method)
+  local fact = facts[view]
+  if fact then return fact.index end
+  context.blame(("%s is a method: write t:%s(...), got %s"):format(method, method,
+    context.describe(view)))
+end
+
+local function check_metric(metric, method)
+  if is_metric[metric] or metric == "success" then return end
+  context.blame(("t:%s: metric must be one of %s or success, got %s"):format(
+    method, table.concat(METRICS, " "), context.describe(metric)))
+end
+
+local function check_seconds(value, method, what)
+  if type(value) == "number" and value > 0 then return end
+  context.blame(("t:%s: %s must be a positive number of seconds, got %s"):format(
+    method, what, context.describe(value)))
+end
+
+function methods.ewma(view, metric, tau)
+  local i = index_of(view, "ewma")
+  check_metric(metric, "ewma")
+  check_seconds(tau, "ewma", "the time constant")
+  if metric == "success" then
+    local errors = host.ewma(i, "error", tau)
+    return errors and 1 - errors
+  end
+  return host.ewma(i, metric, tau)
+end
+
+function methods.quantile(view, metric, q, window)
+  local i = index_of(view, "quantile")
+  check_metric(metric, "quantile")
+  check_seconds(window, "quantile", "the window")
+  if type(q) ~= "number" or q < 0 or q > 1 then
+    context.blame("t:quantile: q must be between 0 and 1, got " .. context.describe(q))
+  end
+  return host.quantile(i, metric, q, window)
+end
+
+-- Share of attempts that failed ("error") or not ("success") in the window; 0
+-- failures are assumed of a target that was not called.
+function methods.rate(view, metric, window)
+  local i = index_of(view, "rate")
+  if metric ~= "error" and metric ~= "success" then
+    context.blame('t:rate: expected "error" or "success", got '
+      .. context.describe(metric) .. "; other metrics have t:ewma and t:quantile")
+  end
+  check_seconds(window, "rate", "the window")
+  local count, errors = host.window(i, "error", window)
+  local rate = count > 0 and errors / count or 0
+  return metric == "error" and rate or 1 - rate
+end
+
+-- How many: attempts ("attempt"), failures ("error"), or samples of a metric.
+function methods.count(view, metric, window)
+  local i = index_of(view, "count")
+  check_seconds(window, "count", "the window")
+  if metric == "attempt" then return (host.window(i, "error", window)) end
+  check_metric(metric, "count")
+  local count, sum = host.window(i, metric == "success" and "error" or metric, window)
+  if metric == "error" then return sum end
+  if metric == "success" then return count - sum end
+  return count
+end
+
+function methods.cool(view, seconds, why)
+  local i = index_of(view, "cool")
+  check_seconds(seconds, "cool", "the first argument")
+  host.cool(i, seconds, tostring(why or "policy"))
+end
+
+function methods.eject(view, options)
+  local i = index_of(view, "eject")
+  options = options or {}
+  if type(options) ~= "table" then
+    context.blame("t:eject: expected { base =, max = } in seconds, got "
+      .. context.describe(options))
+  end
+  local base, max = options.base or 3, options.max or 300
+  check_seconds(base, "eject", "base")
+  check_seconds(max, "eject", "max")
+  return host.eject(i, base, max, tostring(options.why or "policy"))
+end
+
+function methods.restore(view) host.restore(index_of(view, "restore")) end
+
+function methods.probe(view) return host.probe(index_of(view, "probe")) end
+
+local View = { __metatable = META, __name = META }
+
+function View.__index(view, name)
+  local fact = facts[view]
+  local value = fact[name]
+  if value ~= nil and STATIC[name] then return value end
+  local read = live[name]
+  if read then return read(fact.index) end
+  local method = methods[name]
+  if method then return method end
+  if STATIC[name] then return nil end
+  local fields = {}
+  for field in pairs(STATIC) do fields[#fields + 1] = field end
+  for field in pairs(live) do fields[#fields + 1] = field end
+  for field in pairs(methods) do fields[#fields + 1] = field end
+  table.sort(fields)
+  context.blame(("a target has no field %q%s"):format(tostring(name),
+    context.hint(name, fields)))
+end
+
+function View.__newindex(view, name)
+  context.blame(("cannot set %q: target %s belongs to the configuration"):format(
+    tostring(name), facts[view].name))
+end
+
+function View.__tostring(view) return facts[view].name end
+
+function View.__concat(a, b) return tostring(a) .. tostring(b) end
+
+-- Read the catalogue. Called once a generation, before the first policy.
+function target.load()
+  if #all > 0 then return end
+  for _, fact in ipairs(host.catalog()) do
+    local view = setmetatable({}, View)
+    facts[view] = fact
+    all[fact.index] = view
+    names[#names + 1] = fact.name
+    known[fact.name] = view
+    known[view] = view
+  end
+end
+
+function target.is(value) return facts[value] ~= nil end
+
+-- Number and name of a view, without the view's own lookups.
+function target.fact(view) return facts[view] end
+
+-- What to say about a string that is no target.
+local function unknown(name)
+  if host.models()[name] then
+    return ("%q is a model, not a target: use leme.targets(%q)"):format(name, name)
+  end
+  if #names == 0 then return ("unknown target %q: no targets are configured"):format(name) end
+  return ("unknown target %q%s"):format(name,
+    context.hint(name, names))
+end
+
+-- leme.target(name) -> view. Raises for a name that is not configured.
+function target.find(name)
+  target.load()
+  local view = known[name]
+  if view then return view end
+  if type(name) ~= "string" then
+    context.blame('leme.target: expected a name such as "openai/gpt-4o", got '
+      .. context.describe(name))
+  end
+  context.blame(unknown(name))
+end
+
+-- An item of a route: a view, a function, or (for a list) nil.
+function target.item(value)
+  if type(value) == "function" then return value end
+  local view = known[value]
+  if view then return view end
+  if type(value) == "table" then return nil end
+  target.load()
+  view = known[value]
+  if view then return view end
+  if type(value) == "string" then context.blame(unknown(value)) end
+  context.blame("expected a route (a target name, a function, or a list of routes), got "
+    .. context.describe(value))
+end
+
+local function has(list, wanted)
+  if type(list) ~= "table" then return false end
+  if list[wanted] then return true end
+  for i = 1, #list do
+    if list[i] == wanted then return true end
+  end
+  return false
+end
+
+local SELECTORS = { "tag", "provider", "region", "cap", "model", "priority" }
+
+local function matches(fact, selector)
+  for i = 1, #SELECTORS do
+    local key = SELECTORS[i]
+    local wanted = selector[key]
+    if wanted ~= nil then
+      local found
+      if key == "tag" then found = has(fact.tags, wanted)
+      elseif key == "cap" then found = has(fact.caps, wanted)
+      else found = fact[key] == wanted end
+      if not found then return false end
+    end
+  end
+  return true
+end
+
+local function selected(selector)
+  for key in pairs(selector) do
+    if not has(SELECTORS, key) then
+      context.blame(("leme.targets: unknown selector %q (expected %s)%s"):format(
+        tostring(key), table.concat(SELECTORS, " "), context.hint(key, SELECTORS)))
+    end
+  end
+  local list = {}
+  for i = 1, #all do
+    if matches(facts[all[i]], selector) then list[#list + 1] = all[i] end
+  end
+  return list
+end
+
+-- leme.targets(what) -> a fresh array of views.
+function target.list(what)
+  target.load()
+  if what == nil then return table.move(all, 1, #all, 1, {}) end
+  if type(what) == "string" then
+    local indices = host.models()[what]
+    if indices then
+      local list = {}
+      for i = 1, #indices do list[i] = all[indices[i]] end
+      return list
+    end
+    if known[what] then return { known[what] } end
+    local every = table.move(names, 1, #names, 1, {})
+    for name in pairs(host.models()) do every[#every + 1] = name end
+    context.blame(("leme.targets: %q is neither a model nor a target%s"):format(what,
+      context.hint(what, every)))
+  end
+  if known[what] then return { known[what] } end
+  if type(what) ~= "table" then
+    context.blame("leme.targets: expected a model's name, a list of targets or a selector"
+      .. " such as { tag = \"eu\" }, got " .. context.describe(what))
+  end
+  if #what == 0 and next(what) ~= nil then return selected(what) end
+  local list = {}
+  for i = 1, #what do list[i] = target.find(what[i]) end
+  return list
+end
+
+return target
