@@ -71,7 +71,8 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
     X(CACHE_BYTES, "leme_cache_bytes", GAUGE, "", none, "Answer cache.") \
     X(LOG_DROPPED, "leme_log_dropped_total", COUNTER, "sink", none, "Lines or records dropped because a queue was full or a sink failed.") \
     X(LOOP_LAG, "leme_loop_lag_seconds", HISTOGRAM, "", overhead, "How late a worker's loop came to a timer.") \
-    X(CUSTOM, "leme_custom_total", COUNTER, "policy,name,label", none, "Counters of policies' own.")
+    X(CUSTOM, "leme_custom_total", COUNTER, "policy,name,label", none, "Counters of policies' own.") \
+    X(METRICS_DROPPED, "leme_metrics_dropped_total", COUNTER, "", none, "Writes to series for which the table had no room.")
 
 enum metric {
 #define X(id, name, kind, labels, buckets, help) METRIC_##id,
@@ -84,13 +85,15 @@ struct metrics *metrics_new(unsigned shards);
 void metrics_free(struct metrics *m);
 
 /** One series: a family with its label values. 0 is "nowhere" (the table is
- * full: CEIL_SERIES; writes to it are dropped and counted). */
+ * full: CEIL_SERIES; writes to it are dropped and counted, in the one series of
+ * METRICS_DROPPED). */
 typedef uint32_t series_t;
 
 /**
  * The series of ${m} with ${values} (one a label, in the table's order); made
  * on first use. Takes a lock: keep the result. Label values come from the
- * configuration or closed lists; never from a client.
+ * configuration or closed lists; never from a client. ${values} may be NULL for
+ * a family without labels; a NULL value is an empty one.
  */
 series_t metrics_series(struct metrics *ms, enum metric m,
                         const char *const *values);
@@ -102,11 +105,14 @@ void metrics_set(struct metrics *ms, unsigned shard, series_t s, double value);
 /** A histogram sample in seconds (or attempts). */
 void metrics_observe(struct metrics *ms, unsigned shard, series_t s,
                      double value);
-/** Sum over all shards (for tests and status). */
+/** Sum over all shards (for tests and status); of a histogram the number of
+ * samples. */
 double metrics_value(struct metrics *ms, series_t s);
 
 /** Prometheus text 0.0.4 of everything, with the process_* set, appended.
- * Off the request loops. 0 or -1. Gauges that are sums over shards add up. */
+ * Off the request loops. 0, or -1 with nothing added. Gauges that are sums over
+ * shards add up. Families without a series are left out, but for counters
+ * without labels, which begin at 0. */
 int metrics_render(struct metrics *ms, struct buf *out);
 
 #endif
