@@ -25,9 +25,10 @@ struct json_fault {
 };
 
 /**
- * Is ${text} one JSON value (RFC 8259, valid UTF-8, depth at most ${depth},
- * blanks around it allowed, no byte-order mark)? 0, or -1 and ${fault}.
- * Lone surrogate escapes are accepted. Speed matters: 1 GB/s is the aim.
+ * Is ${text} one JSON value (RFC 8259, valid UTF-8, depth at most ${depth} and
+ * at most 1,024, blanks around it allowed, no byte-order mark)? A scalar has
+ * depth 0. 0, or -1 and ${fault}. Lone surrogate escapes are accepted. Speed
+ * matters: 1 GB/s is the aim.
  */
 int json_check(const char *text, size_t len, unsigned depth,
                struct json_fault *fault);
@@ -45,8 +46,10 @@ typedef uint32_t json_node;
 struct json_doc {
     const char *text;       /* borrowed until json_close */
     size_t len;
-    void *state;            /* owned */
-    size_t root_count;      /* members of the root object */
+    void *state;            /* owned; NULL while nothing had to be allocated */
+    size_t max_edits;
+    unsigned depth;
+    uint32_t root_count;    /* members of the root object, edits not counted */
     /* Members of the root object found while checking, so that the common
        reads (model, stream) need no allocation. */
     struct json_top {
@@ -69,8 +72,9 @@ int json_open(struct json_doc *doc, const char *text, size_t len,
 void json_close(struct json_doc *doc);
 
 /* Reading. Children are found on first touch of their parent and kept. A node
- * id stays valid until json_close; a removed node answers false to json_live.
- * Reads see the edits. */
+ * id stays valid until json_close; a removed node answers false to json_live
+ * (reading it is safe and sees what it was). Reads see the edits. The members of
+ * a root with up to 32 of them are read without allocation. */
 
 enum json_kind json_kind(const struct json_doc *doc, json_node n);
 /** Not removed, and no ancestor removed or replaced since it was made. */
@@ -84,7 +88,8 @@ json_node json_member(struct json_doc *doc, json_node n, const char *key,
                       size_t key_len, bool *duplicate);
 /** Item ${i} (from 1) of array ${n}, or of an object in order of the text. */
 json_node json_item(struct json_doc *doc, json_node n, size_t i);
-/** Items of an array or members of an object; 0 for scalars. */
+/** Items of an array or members of an object; 0 for scalars, and when they would
+ * be more nodes than the ceiling allows. */
 size_t json_count(struct json_doc *doc, json_node n);
 /** The decoded key of a member, appended to ${out}. 0 or -1 (no member). */
 int json_key(const struct json_doc *doc, json_node n, struct buf *out);
@@ -102,17 +107,24 @@ int json_string(const struct json_doc *doc, json_node n, struct buf *out);
  * when it has escapes (use json_string) or is no string.
  */
 const char *json_plain(const struct json_doc *doc, json_node n, size_t *len);
-/** A number: 1 and *${i} when it is an integer that fits, 0 and *${d} else. */
+/**
+ * A number: 1 and *${i} when it is written as an integer and fits, 0 and *${d}
+ * else (1.0, 1e3, -0, beyond 64 bits; 1e999 is infinite). -1: no number.
+ */
 int json_number(const struct json_doc *doc, json_node n, int64_t *i, double *d);
 
-/* Editing. ${value} is one valid JSON text, copied. Each returns the new node,
- * or JSON_NONE and errno-free failure (memory, ceiling, not live, wrong kind).
- * Assigning a node discards edits below it; the replaced subtree is dead, the
- * new one can be read and edited like any other. */
+/* Editing. ${value} is one valid JSON text, copied; it may point into this very
+ * document (a key may not). Each returns the new node, or JSON_NONE and changes
+ * nothing (memory, ceiling, not live, wrong kind, no JSON, deeper than the
+ * ${depth} of json_open). Assigning a node discards edits below it; the replaced
+ * subtree is dead, the new one can be read and edited like any other. Texts of
+ * discarded edits keep counting towards ${max_edits}. */
 
+/** Any live node but the root. */
 json_node json_replace(struct json_doc *doc, json_node n, const char *value,
                        size_t len);
-/** Set member ${key} of object ${n}: replaces it, or appends it at the end. */
+/** Set member ${key} of object ${n}: replaces it, or appends it at the end.
+ * JSON_NONE also when the key stands there more than once or is no UTF-8. */
 json_node json_set(struct json_doc *doc, json_node n, const char *key,
                    size_t key_len, const char *value, size_t len);
 /** Insert into array ${n} so that it becomes item ${i}, 1 <= i <= count + 1. */
@@ -131,7 +143,8 @@ struct json_extra {
 
 /**
  * The document with its edits, and over them ${extra}, appended to ${out}:
- * original bytes everywhere but in the edits. 0 or -1 (memory, ceiling).
+ * original bytes everywhere but in the edits. 0, or -1 with nothing added
+ * (memory, ceiling). No key stands twice in ${extra}.
  */
 int json_write(const struct json_doc *doc, const struct json_extra *extra,
                size_t nextra, struct buf *out);
@@ -150,16 +163,18 @@ struct json_view {
 
 /** The root value of ${text} without its blanks. */
 struct json_view json_view(const char *text, size_t len);
-/** Member ${key} (plain ASCII, compared undecoded) of an object view. */
+/** Member ${key} (plain ASCII, compared undecoded) of an object view: the first
+ * with this key. */
 struct json_view json_view_get(struct json_view v, const char *key);
 /** Item ${i}, from 1, of an array view. */
 struct json_view json_view_at(struct json_view v, size_t i);
 /** Kind by first byte; JSON_NULL when absent. */
 enum json_kind json_view_kind(struct json_view v);
 /** String view decoded to UTF-8 into ${out}, NUL-terminated, cut at a whole
- * character; returns the decoded length. 0 when it is no string. */
+ * character; returns the bytes written before the NUL. 0 and an empty ${out}
+ * when it is no string. What is no UTF-8 becomes U+FFFD. */
 size_t json_view_string(struct json_view v, char *out, size_t size);
-/** Number view; ${otherwise} when it is none. */
+/** Number view; ${otherwise} when it is none or no finite one. */
 double json_view_number(struct json_view v, double otherwise);
 
 #endif
