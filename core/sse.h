@@ -69,8 +69,8 @@ enum sse_result sse_next(struct sse *s, const char *bytes, size_t len,
 /**
  * At the end of the stream, after SSE_MORE: do the remaining ${len} bytes hold
  * an event that only lacks its blank line? Then SSE_EVENT once. The standard
- * drops such an event; several providers send it. A last line that lacks its own
- * end means that the stream was cut in the middle: SSE_MORE.
+ * drops such an event; several providers send it. A last line that lacks its
+ * own end means that the stream was cut in the middle: SSE_MORE.
  */
 enum sse_result sse_rest(struct sse *s, const char *bytes, size_t len,
                          struct sse_event *event);
