@@ -26,7 +26,8 @@ struct usage {
 /** What is known of one answer so far. answer_init before use. */
 struct answer {
     struct usage usage;
-    char finish[32];        /* finish_reason of choice 0; "" while unknown */
+    char finish[32];        /* finish_reason of choice 0; "" while unknown: an
+                               empty reason or "null" counts as none */
     char model[64];         /* model the provider says it used; "" unknown */
     bool content;           /* a content-bearing event (or body) was seen */
     bool done;              /* [DONE] was seen */
@@ -38,30 +39,34 @@ void answer_init(struct answer *a);
 
 /** What one event is to the relay. */
 enum answer_event {
-    ANSWER_QUIET,           /* role, empty delta, ping: neither content nor end */
+    ANSWER_QUIET,           /* role, empty delta, ping: no content, no end */
     ANSWER_CONTENT,         /* content-bearing: see design.md section 6 */
-    ANSWER_USAGE,           /* usage only: `choices` is empty and usage is there*/
+    ANSWER_USAGE,           /* usage only: `choices` is empty */
     ANSWER_DONE,            /* [DONE] */
-    ANSWER_ERROR,           /* a top-level error, or an event named error */
-    ANSWER_BROKEN           /* not JSON */
+    ANSWER_ERROR,           /* an error at the top, in a choice or in x_groq
+                               (not null, "", {} or []), an event named error,
+                               or a finish_reason that says so */
+    ANSWER_BROKEN           /* no JSON object; the answer is unchanged */
 };
 
 /**
  * Read one event's data (and its event name) of a chat.completion.chunk or
  * text_completion stream and add what it says to ${a}. Must be fast: a typical
  * 200 byte chunk well under 0.5 us, no allocation.
- * Content-bearing: non-empty content, text, reasoning or reasoning_content,
- * refusal, tool_calls (non-empty array), function_call, audio, or a non-null
- * finish_reason, in any choice.
+ * Content-bearing: non-empty content (text, or parts that hold any), text,
+ * reasoning, reasoning_content or reasoning_details, refusal, tool_calls
+ * (non-empty array), function_call, audio, images, or a finish_reason, in any
+ * choice. Blank data is quiet. Counts of usage replace earlier ones one by one.
+ * Checks structure, tokens and escapes, but not UTF-8.
  */
 enum answer_event answer_event(struct answer *a, const char *name,
                                size_t name_len, const char *data, size_t len);
 
 /**
  * Read a complete non-streaming body (chat.completion, text_completion, list of
- * embeddings). Returns ANSWER_CONTENT, ANSWER_ERROR (top-level `error` that is
- * not null), ANSWER_QUIET (valid, but no choices and no data: an empty answer)
- * or ANSWER_BROKEN. Checks the whole text as JSON.
+ * embeddings). Returns ANSWER_CONTENT, ANSWER_ERROR (as in answer_event),
+ * ANSWER_QUIET (valid, but no choices and no data: an empty answer) or
+ * ANSWER_BROKEN. Checks the whole text as JSON.
  */
 enum answer_event answer_body(struct answer *a, const char *body, size_t len);
 
@@ -70,7 +75,9 @@ enum answer_event answer_body(struct answer *a, const char *body, size_t len);
  * with a top-level `error`, means. Knows every vendor's spelling listed in the
  * notes on errors (context too long, content filter, billing, quota, wrong key,
  * missing model, overload); the body decides before the status does. ${body}
- * may be anything, cut, empty, HTML or not UTF-8. Never ERROR_none.
+ * may be anything, cut, empty, HTML or not UTF-8. ${status} 0: an event. In an
+ * event or a 2xx a numeric code in the body stands for the status. Always a
+ * provider_* value.
  */
 enum error_type answer_classify(int status, const char *body, size_t len);
 
@@ -78,7 +85,8 @@ enum error_type answer_classify(int status, const char *body, size_t len);
  * The human sentence in a provider's error body, as UTF-8 in ${out}
  * (NUL-terminated, cut at ${size} at a whole character; control bytes become
  * blanks), and its ${code} and ${param} ("" when absent). Returns the
- * sentence's length, 0 when none was found.
+ * sentence's length, 0 when none was found. A page's sentence is its title; a
+ * text without a known shape is its own.
  */
 size_t answer_sentence(const char *body, size_t len, char *out, size_t size,
                        char *code, size_t code_size, char *param,
@@ -86,7 +94,8 @@ size_t answer_sentence(const char *body, size_t len, char *out, size_t size,
 
 /**
  * The text a non-streaming body or one event carries (content, or text, of
- * choice 0), decoded and appended to ${out}. 0 or -1.
+ * choice 0; parts without thoughts), decoded and appended to ${out}. 0, also
+ * when there is none, or -1 (memory, ceiling).
  */
 struct buf;
 int answer_text(const char *json, size_t len, struct buf *out);
