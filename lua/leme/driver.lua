@@ -34,10 +34,10 @@ end
 local function begin(req, slot, made)
   local plan = task.new_plan(req, made)
   slot.plan = plan
-  plan.tried = {}
   now.policy, now.plan = made, plan
   local to = made.target
-  if to then return task.call(plan, to, false, false, false, plan.tried) end
+  if to then return task.call(plan, to, false, false, false, false) end
+  plan.tried = {}
   return task.begin(plan, made.run, req)
 end
 

@@ -119,14 +119,14 @@ local function next_id(plan)
   return id
 end
 
--- Begin one attempt. ${tried} remembers it under the target's name.
+-- Begin one attempt. ${tried}, if any, remembers it under the target's name.
 local function call(plan, view, limits, overlay, flags, tried)
   local id = next_id(plan)
   local a = new_answer(id, plan.req, view)
   plan[id] = a
   plan.open = plan.open + 1
   local known = fact(view)
-  tried[known.name] = a
+  if tried then tried[known.name] = a end
   push("call", id, known.index, limits, overlay, flags)
   return a
 end
