@@ -163,6 +163,7 @@ local function target_functions(world, door)
   end
   function door.eject(i, base, max, why)
     local t = at(i)
+    if t.half_open and world.clock < t.cool_until then return t.cool_until - world.clock end
     t.ejections = t.ejections + 1
     local seconds = math.min(base * t.ejections, max)
     t.cool_until = math.max(t.cool_until, world.clock + seconds)
@@ -175,20 +176,19 @@ local function target_functions(world, door)
   end
   function door.probe(i)
     local t = at(i)
-    if t.probing then return false end
-    t.probing = true
+    if t.probing and world.clock - t.probing < 30 then return false end
+    t.probing = world.clock
     return true
   end
 end
 
 local function board_functions(world, door)
-  local board = world.board
   local function live(key)
-    local entry = board[key]
+    local entry = world.board[key]
     if entry and entry.expires > world.clock then return entry end
   end
   local function put(key, value, ttl)
-    board[key] = { value = value, expires = world.clock + (ttl or 3600) }
+    world.board[key] = { value = value, expires = world.clock + (ttl or 3600) }
     return true
   end
   function door.get(key)
@@ -213,7 +213,7 @@ local function board_functions(world, door)
     local tokens = math.min(burst, entry.value + (world.clock - entry.at) * rate)
     local ok = tokens >= n
     if ok then tokens = tokens - n end
-    board[key] = { value = tokens, at = world.clock, expires = world.clock + 86400 }
+    world.board[key] = { value = tokens, at = world.clock, expires = world.clock + 86400 }
     if ok then return true end
     return false, (n - tokens) / rate
   end
@@ -221,7 +221,7 @@ local function board_functions(world, door)
     local entry = live(key)
     if not entry then
       entry = { value = 0, reserved = 0, expires = world.clock + window }
-      board[key] = entry
+      world.board[key] = entry
     end
     if entry.value + entry.reserved + n > limit then return nil end
     entry.reserved = entry.reserved + n

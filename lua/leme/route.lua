@@ -131,18 +131,26 @@ end
 
 -- Expected wait: the higher of a quick and a slow moving average (so a peak
 -- counts at once and fades slowly), times the queue. Failures cost extra:
--- without that, a target that fails fast attracts all traffic.
-local PEAK_TAU, ERROR_TAU, ERROR_COST = 2, 30, 10
+-- without that, a target that fails fast attracts all traffic. What was not
+-- measured for a while is tried again, one request at a time.
+local PEAK_TAU, ERROR_WINDOW, ERROR_COST = 2, 30, 10
+local UNKNOWN_LATENCY = 1
 
 local function expected(metric, tau)
   return function(t)
     local i = target.fact(t).index
     local queue = host.inflight(i)
-    local slow = host.ewma(i, metric, tau)
-    if not slow then return queue end -- never measured: try it, one at a time
-    local latency = math.max(slow, host.ewma(i, metric, PEAK_TAU) or 0)
-    local errors = host.ewma(i, "error", ERROR_TAU) or 0
-    return latency * (queue + 1) * (1 + ERROR_COST * errors) / math.max(host.weight(i), 1e-9)
+    local calls, errors = host.window(i, "error", ERROR_WINDOW)
+    local latency
+    if host.window(i, metric, 4 * tau) > 0 then
+      latency = math.max(host.ewma(i, metric, tau) or 0, host.ewma(i, metric, PEAK_TAU) or 0)
+    elseif errors == 0 then
+      return queue
+    else
+      latency = UNKNOWN_LATENCY
+    end
+    local penalty = calls > 0 and ERROR_COST * errors / calls or 0
+    return latency * (queue + 1) * (1 + penalty) / math.max(host.weight(i), 1e-9)
   end
 end
 

@@ -158,12 +158,9 @@ local function finish(world, call, err)
   local failed = err ~= ""
   fake.record(t, "error", world.clock, failed and 1 or 0)
   if failed then
-    t.outage, t.probing = world.clock, false
+    t.outage = world.clock
   else
     fake.record(t, "total", world.clock, world.clock - call.at)
-    if t.half_open and world.clock >= t.cool_until then
-      t.half_open, t.ejections, t.probing = false, 0, false
-    end
   end
 end
 

@@ -27,7 +27,8 @@ local function note(item, reason)
 end
 
 -- Give ${item} the request. nil, reason when it was half open and another request
--- holds the probe.
+-- holds the probe. A probe that answers well closes the matter; a failed one
+-- leaves the target half open, and the next may probe after a while.
 local function give(req, tried, item)
   if type(item) == "function" then
     local a = item(req, tried)
@@ -36,13 +37,14 @@ local function give(req, tried, item)
       .. ", expected an answer (req:try ...)")
   end
   local index = fact(item).index
-  if host.state(index) == "half_open" and not host.probe(index) then
-    if not request.forced(req) then
-      note(item, "half open: another request probes")
-      return nil, "half open"
-    end
+  if host.state(index) ~= "half_open" then return request.attempt(req, item) end
+  if not host.probe(index) and not request.forced(req) then
+    note(item, "half open: another request probes")
+    return nil, "half open"
   end
-  return request.attempt(req, item)
+  local a = request.attempt(req, item)
+  if a.ok then host.restore(index) end
+  return a
 end
 walk.give = give
 

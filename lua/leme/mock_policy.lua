@@ -1,0 +1,44 @@
+-- leme.mock_policy: the policy that makes an ordinary engine a mock provider. It
+-- asks leme.mock what to say and says it, waiting as long as the plan tells.
+
+local host = require "leme.host"
+local leme = require "leme"
+local mock = require "leme.mock"
+local task = require "leme.task"
+
+local PATHS = { chat = "/v1/chat/completions", completions = "/v1/completions",
+  embeddings = "/v1/embeddings" }
+
+local options = leme.knobs { script = { default = "{}", text = "JSON, see leme.mock" } }
+local script = host.decode(options.script) or {}
+
+local function wait(seconds)
+  if seconds and seconds > 0 then leme.sleep(seconds) end
+end
+
+local function send_stream(plan)
+  plan.headers = plan.headers or {}
+  plan.headers["content-type"] = "text/event-stream"
+  for i, event in ipairs(plan.stream) do
+    wait(event.delay)
+    if i == 1 then
+      task.push("open", plan.status, event.data, plan.headers, false, false)
+    else
+      task.push("write", event.data, false, false, false, false)
+    end
+  end
+  task.push("close", plan.cut or false, false, false, false, false)
+end
+
+return leme.policy {
+  name = "mock",
+  route = function(req)
+    local plan = mock.answer(host.decode(host.body(req)), PATHS[req.api], script, leme.random)
+    if plan.stream then
+      send_stream(plan)
+      return leme.respond(200, "")
+    end
+    wait(plan.delay)
+    return leme.respond(plan.status, plan.body, plan.headers)
+  end,
+}

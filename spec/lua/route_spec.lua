@@ -1,0 +1,346 @@
+-- Each combinator: whom it asks, in which order, and whom it passes over and why.
+package.path = "./spec/lua/?.lua;" .. package.path
+local world = require "world"
+local path = world.path
+
+local TARGETS = { { name = "a/1", price_in = 3, price_out = 6, context = 1000, weight = 3 },
+  { name = "b/2", price_in = 1, price_out = 2, context = 100, weight = 1 },
+  { name = "c/3", price_in = 2, price_out = 4, context = 9000, weight = 1 } }
+
+local DOWN = { error = "provider_overloaded", status = 503 }
+local BLOCKED = { error = "provider_invalid_request", status = 400 }
+
+local function setup(expression, options)
+  options = options or {}
+  options.targets = options.targets or TARGETS
+  local room = world.room(options)
+  return room.route(expression), room
+end
+
+local function counts(w, n, request)
+  local by = {}
+  for _ = 1, n do
+    local r = w:request(request)
+    by[r.target] = (by[r.target] or 0) + 1
+  end
+  return by
+end
+
+describe("fallback", function()
+  it("asks the next one when one fails", function()
+    local w = setup 'leme.fallback { "a/1", "b/2", "c/3" }'
+    w:script("a/1", DOWN) w:script("b/2", DOWN)
+    assert.equal("a/1 b/2 c/3", path(w:request()))
+  end)
+  it("stops at a failure no other target can help", function()
+    local w = setup 'leme.fallback { "a/1", "b/2" }'
+    w:script("a/1", BLOCKED)
+    local r = w:request()
+    assert.equal("a/1", path(r))
+    assert.equal("provider_invalid_request", r.error)
+  end)
+  it("gives the last failure when all fail", function()
+    local w = setup 'leme.fallback { "a/1", "b/2" }'
+    w:script("a/1", DOWN) w:script("b/2", { error = "provider_auth", status = 401 })
+    assert.equal("provider_auth", w:request().error)
+  end)
+  it("passes over drained, saturated and cooling targets, and says why", function()
+    local w, room = setup 'leme.fallback { "a/1", "b/2", "c/3" }'
+    w:set("a/1", { operator = "drain" })
+    room.leme.target("b/2"):cool(10, "429")
+    local r = w:request()
+    assert.equal("c/3", path(r))
+    assert.same({ "a/1: drain: operator", "b/2: cooling: 429" }, r.passes)
+  end)
+  it("tries cooling targets in order when nothing else is left", function()
+    local w, room = setup 'leme.fallback { "a/1", "b/2" }'
+    room.leme.target("a/1"):cool(10, "x") room.leme.target("b/2"):cool(10, "y")
+    assert.equal("a/1", path(w:request()))
+  end)
+  it("prefers an outer alternative to an inner cooling target", function()
+    local w, room = setup 'leme.fallback { leme.round_robin { "a/1", "b/2" }, "c/3" }'
+    room.leme.target("a/1"):cool(10, "x") room.leme.target("b/2"):cool(10, "y")
+    assert.equal("c/3", path(w:request()))
+    room.leme.target("c/3"):cool(10, "z")
+    assert.equal("a/1", path(w:request()):sub(1, 3))
+  end)
+  it("answers policy_no_route when nothing may be tried", function()
+    local w = setup 'leme.fallback { "a/1", "b/2" }'
+    w:set("a/1", { operator = "drain" }) w:set("b/2", { max_in_flight = 0 })
+    local r = w:request()
+    assert.equal("", path(r))
+    assert.equal("policy_no_route", r.error)
+    assert.equal(503, r.status)
+    assert.matches("a/1 %(drain: operator%), b/2 %(saturated", r.body)
+  end)
+  it("does not try a target twice, however it is nested", function()
+    local w = setup 'leme.fallback { { "a/1", "b/2" }, "a/1", leme.weighted { "b/2" }, "c/3" }'
+    w:script("a/1", DOWN) w:script("b/2", DOWN)
+    local r = w:request()
+    assert.equal("a/1 b/2 c/3", path(r))
+    assert.same({ "a/1: already tried", "b/2: already tried" }, r.passes)
+  end)
+  it("lets one request probe a half open target", function()
+    local w, room = setup 'leme.fallback { "a/1", "b/2" }'
+    room.leme.target("a/1"):eject { base = 5 }
+    w:advance(6)
+    local first, second = w:send(), w:send()
+    w:finish()
+    assert.equal("a/1", path(first))
+    assert.equal("b/2", path(second))
+    assert.equal("a/1", path(w:request()))
+  end)
+end)
+
+describe("round_robin", function()
+  it("takes turns and continues after a reload", function()
+    local w, room = setup 'leme.round_robin { "a/1", "b/2", "c/3" }'
+    local seen = {}
+    for i = 1, 4 do seen[i] = w:request().target end
+    assert.equal("a/1 b/2 c/3 a/1", table.concat(seen, " "))
+    room.board = w.board
+    local again = room.route 'leme.round_robin { "a/1", "b/2", "c/3" }'
+    assert.equal("b/2", again:request().target)
+  end)
+  it("shares a passed over target's turns among the rest", function()
+    local w = setup 'leme.round_robin { "a/1", "b/2", "c/3" }'
+    w:set("b/2", { operator = "maint" })
+    assert.same({ ["a/1"] = 50, ["c/3"] = 50 }, counts(w, 100))
+  end)
+  it("keeps two cursors of one policy apart", function()
+    local w = setup [[(function()
+      local one, two = leme.round_robin { "a/1", "b/2" }, leme.round_robin { "a/1", "b/2" }
+      return function(req) return req:try(req.question == "one" and one or two) end
+    end)()]]
+    assert.equal("a/1", w:request { question = "one" }.target)
+    assert.equal("a/1", w:request { question = "two" }.target)
+    assert.equal("b/2", w:request { question = "one" }.target)
+  end)
+end)
+
+describe("weighted", function()
+  it("draws in proportion to the weights", function()
+    local by = counts(setup 'leme.weighted { "a/1", "b/2", "c/3" }', 2000)
+    assert.is_true(math.abs(by["a/1"] - 1200) < 80, tostring(by["a/1"]))
+  end)
+  it("takes weights of its own, exactly when smooth", function()
+    local w = setup 'leme.weighted({ ["a/1"] = 1, ["b/2"] = 4 }, { smooth = true })'
+    assert.same({ ["a/1"] = 20, ["b/2"] = 80 }, counts(w, 100))
+  end)
+end)
+
+describe("least_busy", function()
+  it("asks the least busy for its weight, then the next", function()
+    local w = setup 'leme.least_busy { "a/1", "b/2", "c/3" }'
+    w:set("a/1", { inflight = 4 }) w:set("b/2", { inflight = 1 }) w:set("c/3", { inflight = 2 })
+    w:script("b/2", DOWN)
+    assert.equal("b/2 a/1", path(w:request()))
+  end)
+  it("leaves ties to chance", function()
+    local by = counts(setup 'leme.least_busy { "b/2", "c/3" }', 400)
+    assert.is_true(by["b/2"] > 140 and by["c/3"] > 140)
+  end)
+  it("refuses routes it cannot compare", function()
+    assert.error_matches(function()
+      setup 'leme.least_busy { "a/1", function() end }'
+    end, "least_busy compares targets, but item 2")
+  end)
+end)
+
+describe("cheapest", function()
+  it("asks in the order of price, and only those with room", function()
+    local w = setup 'leme.cheapest { "a/1", "b/2", "c/3" }'
+    w:script("b/2", DOWN) w:script("c/3", DOWN)
+    assert.equal("b/2 c/3 a/1", path(w:request()))
+    assert.equal("c/3", path(w:request { max_tokens = 500 }):sub(1, 3))
+  end)
+end)
+
+describe("hash", function()
+  it("keeps a key on its target and moves only the keys of a lost one", function()
+    local w, room = setup('leme.hash({ "a/1", "b/2", "c/3" }, { by = function(req)'
+      .. ' return req.question end })')
+    local before = {}
+    for key = 1, 60 do before[key] = w:request { question = "k" .. key }.target end
+    room.leme.target("b/2"):cool(1e6, "gone")
+    for key = 1, 60 do
+      local now = w:request { question = "k" .. key }.target
+      if before[key] == "b/2" then assert.not_equal("b/2", now) else assert.equal(before[key], now) end
+    end
+  end)
+end)
+
+describe("split and when", function()
+  it("keep a key on its side", function()
+    local w = setup('leme.split({ { 0.3, "a/1" }, { 0.7, "b/2" } }, { by = function(req)'
+      .. ' return req.client end, salt = "x" })')
+    local side = w:request { client = "ann" }.target
+    for _ = 1, 20 do assert.equal(side, w:request { client = "ann" }.target) end
+    local by = {}
+    for i = 1, 1000 do
+      local target = w:request { client = "c" .. i }.target
+      by[target] = (by[target] or 0) + 1
+    end
+    assert.is_true(math.abs(by["a/1"] - 300) < 60, tostring(by["a/1"]))
+  end)
+  it("choose by a condition", function()
+    local w = setup 'leme.when(function(req) return req.question == "x" end, "a/1", "b/2")'
+    assert.equal("a/1", w:request { question = "x" }.target)
+    assert.equal("b/2", w:request { question = "y" }.target)
+  end)
+end)
+
+describe("retry", function()
+  it("repeats a retryable failure after a pause", function()
+    local w = setup 'leme.retry("a/1", { times = 3, base = 1 })'
+    w:script("a/1", DOWN, DOWN, {})
+    local start, r = w.clock, w:request()
+    assert.equal("a/1 a/1 a/1", path(r))
+    assert.is_true(w.clock - start > 1)
+    assert.equal("", r.error)
+  end)
+  it("does not repeat what may not be repeated, nor wait longer than allowed", function()
+    local w = setup 'leme.retry("a/1", { times = 3, max = 2 })'
+    w:script("a/1", { error = "provider_auth", status = 401 })
+    assert.equal("a/1", path(w:request()))
+    w:script("a/1", { error = "provider_rate_limited", status = 429, retry_after = 9 })
+    assert.equal("a/1", path(w:request()))
+  end)
+end)
+
+describe("limit, rewrite and filter", function()
+  it("hold the tighter of two limits, through any nesting", function()
+    local w = setup [[leme.limit(leme.fallback { "a/1", leme.limit("b/2",
+      { first_token = 5, total = 9 }) }, { first_token = 2 })]]
+    w:script("a/1", DOWN)
+    local r = w:request()
+    assert.same({ first_token = 2 }, r.attempts[1].limits)
+    assert.same({ first_token = 2, total = 9 }, r.attempts[2].limits)
+  end)
+  it("time out a slow first token and go on", function()
+    local w = setup 'function(req) return req:try({ "a/1", "b/2" }, { first_token = 1 }) end'
+    w:script("a/1", { first_token = 3 })
+    local r = w:request()
+    assert.equal("a/1 b/2", path(r))
+    assert.equal("provider_timeout_first_token", r.attempts[1].error)
+  end)
+  it("change the request for their own route only", function()
+    local w = setup [[leme.fallback {
+      leme.rewrite("a/1", function(req) return { max_tokens = (req.max_tokens or 0) + 5 } end), "b/2" }]]
+    w:script("a/1", DOWN)
+    local r = w:request { max_tokens = 2 }
+    assert.same({ max_tokens = 7 }, r.attempts[1].fields)
+    assert.falsy(r.attempts[2].fields)
+  end)
+end)
+
+describe("hedge", function()
+  local HEDGE = 'leme.hedge({ "a/1", "b/2" }, { after = 0.5, share = 0.5 })'
+  it("leaves a quick first one alone", function()
+    assert.equal("a/1", path((setup(HEDGE)):request()))
+  end)
+  it("starts the next at once when one fails", function()
+    local w = setup(HEDGE)
+    w:script("a/1", DOWN)
+    local r = w:request()
+    assert.equal("a/1 b/2", path(r))
+    assert.is_true(r.first_token < 0.3)
+  end)
+  it("stays within its share", function()
+    local w = setup(HEDGE)
+    w:script("a/1", { first_token = 2 })
+    local hedged = 0
+    for _ = 1, 100 do hedged = hedged + #w:request().attempts - 1 end
+    assert.is_true(hedged >= 48 and hedged <= 50, tostring(hedged))
+  end)
+  it("leaves nothing in flight", function()
+    local w = setup(HEDGE)
+    w:script("a/1", { first_token = 2, total = 3 })
+    for _ = 1, 20 do w:request() end
+    w:finish()
+    assert.equal(0, w.by_name["a/1"].inflight + w.by_name["b/2"].inflight)
+  end)
+end)
+
+describe("race and shadow", function()
+  it("give the first good answer", function()
+    local w = setup 'leme.race { "a/1", "b/2", "c/3" }'
+    w:script("a/1", { first_token = 2 }) w:script("b/2", DOWN) w:script("c/3", { first_token = 0.3 })
+    assert.equal("c/3", w:request().target)
+  end)
+  it("never let a shadow decide, even when it fails at once", function()
+    local w = setup 'leme.shadow("a/1", "b/2")'
+    w:script("b/2", { error = "provider_auth", status = 401, after = 0 })
+    local r = w:request()
+    assert.equal("a/1", r.target)
+    assert.is_true(r.attempts[1].flags.shadow)
+  end)
+end)
+
+describe("cancellation", function()
+  local ROUTES = { 'leme.hedge({ "a/1", leme.fallback { "b/2", "c/3" } }, { after = 0.05, share = 1 })',
+    'leme.race { "a/1", { "b/2", "c/3" } }', 'leme.retry("a/1", { base = 0.1 })',
+    'leme.fallback { "a/1", "b/2" }', 'leme.shadow("a/1", { "b/2" })' }
+  it("at any moment leaves no attempt and no plan behind", function()
+    for _, expression in ipairs(ROUTES) do
+      for delay = 0, 9 do
+        local w = setup(expression, { seed = delay })
+        w:script("a/1", delay % 2 == 0 and DOWN or { first_token = 0.3, total = 0.8 })
+        w:script("b/2", { first_token = 0.2, total = 0.4 }, DOWN)
+        local r = w:send()
+        w:after(delay * 0.06, function() w:leave(r) end)
+        w:finish()
+        local left = 0
+        for _, t in ipairs(w.targets) do left = left + t.inflight end
+        assert.equal(0, left + w.open, expression .. " at " .. delay)
+      end
+    end
+  end)
+end)
+
+describe("fastest", function()
+  -- Linkerd's replay: 11 backends, 1,000 requests a second, median 167 ms, one
+  -- stuck at 2 s for 30 of 60 s.
+  local function replay(expression)
+    local names = {}
+    for i = 1, 11 do names[i] = "backend/" .. i end
+    local room = world.room { targets = names, seed = 7 }
+    local w = room.route(expression)
+    local stuck_from, stuck_to = w.clock + 5, w.clock + 20
+    for i, name in ipairs(names) do
+      w:script(name, function(call)
+        local spread = room.host.methods and (call.at * 7919 + call.id * 31 + i) % 1
+        local latency = 0.05 + 0.234 * spread
+        if i == 1 and call.at >= stuck_from and call.at < stuck_to then latency = 2 end
+        return { first_token = latency, total = latency }
+      end)
+    end
+    local under, all = 0, 0
+    local results = {}
+    for i = 0, 5999 do
+      w:after(i * 0.005, function() results[#results + 1] = w:send { stream = true } end)
+    end
+    w:finish()
+    for _, r in ipairs(results) do
+      all = all + 1
+      if r.ok and r.first_token < 1 then under = under + 1 end
+    end
+    return under / all
+  end
+
+  it("keeps 99 % of the requests under a second while one of eleven is stuck", function()
+    local fastest = replay "leme.fastest(function(req) return leme.targets(req.model) end)"
+    local round = replay "leme.round_robin(function(req) return leme.targets(req.model) end)"
+    assert.is_true(fastest >= 0.99, "fastest: " .. fastest)
+    assert.is_true(round < 0.97, "round robin: " .. round)
+    print(("  under 1 s: fastest %.2f %%, round robin %.2f %%"):format(fastest * 100, round * 100))
+  end)
+
+  it("is not attracted by a target that fails fast", function()
+    local w = setup 'leme.fastest { "b/2", "c/3" }'
+    w:script("b/2", { error = "provider_rate_limited", status = 429, after = 0.001 })
+    local failed = 0
+    for _ = 1, 200 do failed = failed + #w:request().attempts - 1 end
+    assert.is_true(failed < 100, tostring(failed))
+  end)
+end)
