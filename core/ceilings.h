@@ -19,7 +19,7 @@
 #define CEIL_CHUNK_EXT 1024                 /* one chunk-size line */
 #define CEIL_TRAILER_BYTES (8 * KIB)        /* request trailers, dropped */
 #define CEIL_EMPTY_LINES 8                  /* before a request line */
-#define CEIL_REPLY_QUEUE (256 * KIB)        /* bytes waiting for a slow client */
+#define CEIL_REPLY_QUEUE (64 * KIB)         /* bytes waiting for a slow client */
 #define CEIL_PIPELINE_BYTES (64 * KIB)      /* read ahead while an answer is due */
 
 /* Bodies as JSON. */

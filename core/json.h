@@ -177,4 +177,17 @@ size_t json_view_string(struct json_view v, char *out, size_t size);
 /** Number view; ${otherwise} when it is none or no finite one. */
 double json_view_number(struct json_view v, double otherwise);
 
+/** One item after another of a container's text. */
+struct json_walk {
+    const char *p, *end;
+    bool object;
+    const char *key;        /* between the quotes; NULL in an array */
+    size_t key_len;
+    struct json_view value;
+};
+
+/** Begin at a container's text; anything else has no items. */
+void json_walk_start(struct json_walk *w, const char *text, size_t len);
+/** false at the end. */
+bool json_walk_next(struct json_walk *w);
 #endif

@@ -45,17 +45,6 @@ static inline const char *json_blank(const char *p, const char *end)
 
 /* Lenient reading (json_view.c): safe on any bytes, exact on checked ones. */
 
-/** One item after another of a container's text. */
-struct json_walk {
-    const char *p, *end;
-    bool object;
-    const char *key;        /* between the quotes; NULL in an array */
-    size_t key_len;
-    struct json_view value;
-};
-
-void json_walk_start(struct json_walk *w, const char *text, size_t len);
-bool json_walk_next(struct json_walk *w);
 /**
  * The next character at *${p} < ${end}, escapes decoded, as UTF-8 in ${out};
  * returns its length, 1 to 4. What cannot be decoded is U+FFFD.

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the bind*.c files share.
+ */
+#ifndef LEME_BIND_IMPL_H
+#define LEME_BIND_IMPL_H
+
+#include "bind.h"
+
+#include "vm.h"
+
+#include <lauxlib.h>
+
+#define REQUEST_TYPE "leme.request"
+#define NODE_TYPE "leme.node"
+#define HEADERS_TYPE "leme.headers"
+
+/** The bind of a host function: its first upvalue. */
+static inline struct bind *bind_of(lua_State *L)
+{
+    return lua_touserdata(L, lua_upvalueindex(1));
+}
+
+/** The open plan of the `req` at ${arg}; raises when it is over. */
+struct plan *bind_check_plan(lua_State *L, int arg);
+
+/* Each pushes its functions into the table on top of the stack, with the bind
+ * as upvalue. */
+void bind_open_targets(lua_State *L, struct bind *b);
+void bind_open_shared(lua_State *L, struct bind *b);
+void bind_open_request(lua_State *L, struct bind *b);
+void bind_open_node(lua_State *L, struct bind *b);
+
+/** Push the value at node ${n} of the body behind the req at ${req}: scalars
+ * decoded, arrays and objects as views. */
+void bind_push_node(lua_State *L, int req, struct plan *plan, json_node n);
+/** The node of a view at ${arg} and its plan; raises when it is stale. */
+json_node bind_check_node(lua_State *L, int arg, struct plan **plan);
+/** A view at ${arg}? Then its node and plan, without raising. */
+bool bind_test_node(lua_State *L, int arg, json_node *n, struct plan **plan);
+
+/** Put the path of a node ("/messages/2/content") into ${out}. */
+void bind_node_path(struct plan *plan, json_node n, struct buf *out);
+
+/** FNV-1a of bytes, for digests in the record and leme.bucket. */
+uint64_t bind_hash(const char *bytes, size_t len, uint64_t seed);
+
+/** An entry of kind host: name, one text argument, number result. */
+void bind_note_number(struct bind *b, const char *name, const char *args,
+                      double result);
+void bind_note_text(struct bind *b, const char *name, const char *args,
+                    const char *result);
+
+#endif

@@ -1,0 +1,643 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * `req` as policies see it: fields decoded on first touch, assignments as edits.
+ * The userdata holds a pointer to the plan that is cleared when the request
+ * ends: a handle kept longer answers "the request is over".
+ */
+#include "bind_impl.h"
+
+#include "ceilings.h"
+#include "config.h"
+#include "record.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Bytes of a prompt behind one token, over the recorded usage of chats. */
+#define BYTES_PER_TOKEN 4
+
+struct handle {
+    struct plan *plan;      /* borrowed until the request ends, then NULL */
+};
+
+struct plan *bind_check_plan(lua_State *L, int arg)
+{
+    struct handle *h = luaL_checkudata(L, arg, REQUEST_TYPE);
+
+    if (!h->plan)
+        luaL_error(L, "stale handle: the request is over; a policy may not keep "
+                      "req beyond its request");
+    return h->plan;
+}
+
+void bind_push_request(lua_State *L, struct bind *b, struct plan *plan)
+{
+    struct handle *h = lua_newuserdatauv(L, sizeof *h, 1);
+
+    (void)b;
+    h->plan = plan;
+    luaL_setmetatable(L, REQUEST_TYPE);
+}
+
+void bind_close_request(lua_State *L, int index)
+{
+    struct handle *h = luaL_testudata(L, index, REQUEST_TYPE);
+
+    if (h)
+        h->plan = NULL;
+}
+
+void bind_plan_free(struct plan *plan)
+{
+    for (unsigned i = 0; i < plan->noverlays; i++) {
+        buf_free(&plan->overlays[i]->text);
+        free(plan->overlays[i]);
+    }
+    plan->noverlays = 0;
+}
+
+/* plan(req): the table that lua/leme keeps for this request, or nil. */
+static int host_plan(lua_State *L)
+{
+    struct handle *h = luaL_checkudata(L, 1, REQUEST_TYPE);
+
+    if (!h->plan)
+        return 0;
+    if (lua_getiuservalue(L, 1, 1) == LUA_TTABLE)
+        return 1;
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_setiuservalue(L, 1, 1);
+    return 1;
+}
+
+/* -- reading --------------------------------------------------------------- */
+
+static json_node member(lua_State *L, struct plan *plan, json_node of,
+                        const char *key)
+{
+    bool duplicate = false;
+    json_node n;
+
+    if (!plan->doc)
+        return JSON_NONE;
+    n = json_member(plan->doc, of, key, strlen(key), &duplicate);
+    if (duplicate)
+        luaL_error(L, "the client's body has the key \"%s\" twice", key);
+    return n;
+}
+
+static bool member_is(lua_State *L, struct plan *plan, json_node of,
+                      const char *key, const char *want)
+{
+    json_node n = member(L, plan, of, key);
+    size_t len;
+    const char *s = n ? json_plain(plan->doc, n, &len) : NULL;
+
+    return s && len == strlen(want) && memcmp(s, want, len) == 0;
+}
+
+/* Append the text of a message's content: a string, or its text parts. */
+static void add_content(lua_State *L, struct plan *plan, json_node content,
+                        struct buf *out)
+{
+    size_t n;
+
+    if (json_kind(plan->doc, content) == JSON_STRING) {
+        json_string(plan->doc, content, out);
+        return;
+    }
+    n = json_count(plan->doc, content);
+    for (size_t i = 1; i <= n; i++) {
+        json_node text = member(L, plan, json_item(plan->doc, content, i), "text");
+
+        if (!text)
+            continue;
+        if (out->len)
+            buf_addc(out, '\n');
+        json_string(plan->doc, text, out);
+    }
+}
+
+static json_node content_of(lua_State *L, struct plan *plan, json_node message)
+{
+    return member(L, plan, message, "content");
+}
+
+/* The last message of the user, or the first of system or developer. */
+static json_node find_message(lua_State *L, struct plan *plan, bool question)
+{
+    json_node all = member(L, plan, JSON_ROOT, "messages"), m;
+    size_t n = all ? json_count(plan->doc, all) : 0;
+
+    for (size_t i = 1; i <= n; i++) {
+        m = json_item(plan->doc, all, question ? n + 1 - i : i);
+        if (question && member_is(L, plan, m, "role", "user"))
+            return m;
+        if (!question && (member_is(L, plan, m, "role", "system") ||
+                          member_is(L, plan, m, "role", "developer")))
+            return m;
+    }
+    return JSON_NONE;
+}
+
+/* What was read goes into the record: the value of short scalars that are not
+ * content, the digest of everything else. */
+static void note_read(struct plan *plan, const char *path, const char *value,
+                      size_t len, bool content)
+{
+    char digest[20] = "", text[80] = "";
+
+    if (!content && len < sizeof text) {
+        memcpy(text, value, len);
+        text[len] = '\0';
+    } else {
+        snprintf(digest, sizeof digest, "%016llx",
+                 (unsigned long long)bind_hash(value, len, 0));
+    }
+    record_add(plan->record, RECORD_read, path, text, digest);
+}
+
+static int push_message_text(lua_State *L, struct bind *b, struct plan *plan,
+                             bool question)
+{
+    json_node m = find_message(L, plan, question);
+    json_node content = m ? content_of(L, plan, m) : JSON_NONE;
+
+    b->scratch.len = 0;
+    if (content)
+        add_content(L, plan, content, &b->scratch);
+    else if (question && (content = member(L, plan, JSON_ROOT, "prompt")))
+        add_content(L, plan, content, &b->scratch);
+    else if (question && (content = member(L, plan, JSON_ROOT, "input")))
+        add_content(L, plan, content, &b->scratch);
+    if (!content && !question) {
+        lua_pushnil(L);
+        return 1;
+    }
+    note_read(plan, question ? "question" : "system",
+              b->scratch.data ? b->scratch.data : "", b->scratch.len, true);
+    lua_pushlstring(L, b->scratch.data ? b->scratch.data : "", b->scratch.len);
+    return 1;
+}
+
+static int get_question(lua_State *L, struct bind *b, struct plan *plan)
+{
+    return push_message_text(L, b, plan, true);
+}
+
+static int get_system(lua_State *L, struct bind *b, struct plan *plan)
+{
+    return push_message_text(L, b, plan, false);
+}
+
+static int get_max_tokens(lua_State *L, struct bind *b, struct plan *plan)
+{
+    json_node n = member(L, plan, JSON_ROOT, "max_completion_tokens");
+
+    (void)b;
+    if (!n)
+        n = member(L, plan, JSON_ROOT, "max_tokens");
+    bind_push_node(L, 1, plan, n);
+    return 1;
+}
+
+static int get_stream(lua_State *L, struct bind *b, struct plan *plan)
+{
+    json_node n = member(L, plan, JSON_ROOT, "stream");
+
+    (void)b;
+    lua_pushboolean(L, n && json_kind(plan->doc, n) == JSON_TRUE);
+    return 1;
+}
+
+static int get_id(lua_State *L, struct bind *b, struct plan *plan)
+{
+    (void)b;
+    lua_pushstring(L, plan->id);
+    return 1;
+}
+
+static int get_api(lua_State *L, struct bind *b, struct plan *plan)
+{
+    (void)b;
+    lua_pushstring(L, plan->api);
+    return 1;
+}
+
+/* client = { name = ..., tags = { team = ... } }; a fresh table, so that one
+ * request cannot change what the next one sees. */
+static int get_client(lua_State *L, struct bind *b, struct plan *plan)
+{
+    const struct client *c;
+
+    if (plan->client < 0) {
+        lua_pushnil(L);
+        return 1;
+    }
+    c = &b->config->clients[plan->client];
+    lua_createtable(L, 0, 2);
+    lua_pushstring(L, c->name);
+    lua_setfield(L, -2, "name");
+    lua_createtable(L, 0, (int)c->ntags);
+    for (size_t i = 0; i < c->ntags; i++) {
+        const char *eq = strchr(c->tags[i], '=');
+
+        lua_pushlstring(L, c->tags[i],
+                        eq ? (size_t)(eq - c->tags[i]) : strlen(c->tags[i]));
+        lua_pushstring(L, eq ? eq + 1 : "");
+        lua_rawset(L, -3);
+    }
+    lua_setfield(L, -2, "tags");
+    note_read(plan, "client", c->name, strlen(c->name), false);
+    return 1;
+}
+
+static int get_tokens(lua_State *L, struct bind *b, struct plan *plan)
+{
+    json_node n = member(L, plan, JSON_ROOT, "messages");
+    size_t len = 0;
+
+    (void)b;
+    if (!n)
+        n = member(L, plan, JSON_ROOT, plan->doc ? "input" : "prompt");
+    if (n && !json_raw(plan->doc, n, &len))
+        len = plan->doc->len;
+    lua_pushinteger(L, (lua_Integer)(len / BYTES_PER_TOKEN + 1));
+    return 1;
+}
+
+static int get_remaining(lua_State *L, struct bind *b, struct plan *plan)
+{
+    double left = (double)(plan->deadline - b->now) / 1e6;
+
+    lua_pushnumber(L, left > 0 ? left : 0);
+    return 1;
+}
+
+static int get_headers(lua_State *L, struct bind *b, struct plan *plan)
+{
+    (void)b;
+    (void)plan;
+    lua_newuserdatauv(L, 0, 1);
+    lua_pushvalue(L, 1);
+    lua_setiuservalue(L, -2, 1);
+    luaL_setmetatable(L, HEADERS_TYPE);
+    return 1;
+}
+
+static const struct {
+    const char *name;
+    int (*get)(lua_State *L, struct bind *b, struct plan *plan);
+} getters[] = {
+    {"question", get_question}, {"system", get_system},
+    {"stream", get_stream},     {"max_tokens", get_max_tokens},
+    {"headers", get_headers},   {"client", get_client},
+    {"id", get_id},             {"api", get_api},
+    {"tokens", get_tokens},     {"remaining", get_remaining},
+};
+
+/* req.name: a method, a computed field, or a member of the body. */
+static int request_index(lua_State *L)
+{
+    struct plan *plan = bind_check_plan(L, 1);
+    const char *name;
+    lua_Integer i;
+
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNIL)
+        return 1;
+    lua_pop(L, 1);
+    lua_pushvalue(L, 2);
+    lua_rawget(L, lua_upvalueindex(3));
+    i = lua_tointeger(L, -1);
+    lua_pop(L, 1);
+    if (i)
+        return getters[i - 1].get(L, bind_of(L), plan);
+    name = luaL_checkstring(L, 2);
+    bind_push_node(L, 1, plan, member(L, plan, JSON_ROOT, name));
+    return 1;
+}
+
+/* -- writing --------------------------------------------------------------- */
+
+static void note_edit(struct plan *plan, const char *path, size_t bytes)
+{
+    record_add(plan->record, RECORD_edit, path, "policy", (int64_t)bytes);
+}
+
+static void check_edited(lua_State *L, bool ok)
+{
+    if (!ok)
+        luaL_error(L, "the edit does not fit: the edits of one request may hold "
+                      "as many bytes as a body");
+}
+
+static void need_body(lua_State *L, struct plan *plan)
+{
+    if (!plan->doc)
+        luaL_error(L, "this request has no body to edit");
+}
+
+/* Set a member of the root to the Lua value at ${value}; nil removes it. */
+static void set_member(lua_State *L, struct bind *b, struct plan *plan,
+                       const char *key, int value)
+{
+    json_node n;
+
+    b->scratch.len = 0;
+    if (lua_isnil(L, value)) {
+        n = member(L, plan, JSON_ROOT, key);
+        if (n)
+            json_remove(plan->doc, n);
+    } else {
+        bind_write_json(L, value, &b->scratch);
+        check_edited(L, json_set(plan->doc, JSON_ROOT, key, strlen(key),
+                                 b->scratch.data, b->scratch.len));
+    }
+    note_edit(plan, key, b->scratch.len);
+}
+
+/* Write a message {"role":...,"content":...} into the scratch. */
+static void write_message(lua_State *L, struct bind *b, const char *role,
+                          const char *text, size_t len)
+{
+    int bad = buf_adds(&b->scratch, "{\"role\":");
+
+    bad |= buf_add_json(&b->scratch, role, strlen(role));
+    bad |= buf_adds(&b->scratch, ",\"content\":");
+    bad |= buf_add_json(&b->scratch, text, len);
+    if (bad | buf_addc(&b->scratch, '}'))
+        luaL_error(L, "the text is too large");
+}
+
+static json_node messages_of(lua_State *L, struct plan *plan)
+{
+    json_node all = member(L, plan, JSON_ROOT, "messages");
+
+    if (!all || json_kind(plan->doc, all) != JSON_ARRAY)
+        luaL_error(L, "this request has no messages");
+    return all;
+}
+
+static void insert_message(lua_State *L, struct bind *b, struct plan *plan,
+                           size_t at, const char *role, const char *text,
+                           size_t len)
+{
+    b->scratch.len = 0;
+    write_message(L, b, role, text, len);
+    check_edited(L, json_insert(plan->doc, messages_of(L, plan), at,
+                                b->scratch.data, b->scratch.len));
+    note_edit(plan, "messages", b->scratch.len);
+}
+
+/* prepend_system(req, text): in front of the system message's own text, or a
+ * system message of its own when there is none. */
+static int host_prepend_system(lua_State *L)
+{
+    struct plan *plan = bind_check_plan(L, 1);
+    struct bind *b = bind_of(L);
+    size_t len;
+    const char *text = luaL_checklstring(L, 2, &len);
+    json_node m, content;
+
+    need_body(L, plan);
+    m = find_message(L, plan, false);
+    content = m ? content_of(L, plan, m) : JSON_NONE;
+    if (!content || json_kind(plan->doc, content) != JSON_STRING) {
+        insert_message(L, b, plan, 1, "system", text, len);
+        return 0;
+    }
+    lua_pushlstring(L, text, len);
+    lua_pushliteral(L, "\n\n");
+    b->scratch.len = 0;
+    json_string(plan->doc, content, &b->scratch);
+    lua_pushlstring(L, b->scratch.data ? b->scratch.data : "", b->scratch.len);
+    lua_concat(L, 3);
+    text = lua_tolstring(L, -1, &len);
+    b->scratch.len = 0;
+    check_edited(L, buf_add_json(&b->scratch, text, len) == 0 &&
+                        json_replace(plan->doc, content, b->scratch.data,
+                                     b->scratch.len));
+    note_edit(plan, "system", b->scratch.len);
+    return 0;
+}
+
+static int host_append(lua_State *L)
+{
+    struct plan *plan = bind_check_plan(L, 1);
+    const char *role = luaL_checkstring(L, 2);
+    size_t len;
+    const char *text = luaL_checklstring(L, 3, &len);
+    json_node all;
+
+    need_body(L, plan);
+    all = messages_of(L, plan);
+    insert_message(L, bind_of(L), plan, json_count(plan->doc, all) + 1, role,
+                   text, len);
+    return 0;
+}
+
+static void set_system(lua_State *L, struct bind *b, struct plan *plan)
+{
+    size_t len;
+    const char *text = luaL_checklstring(L, 3, &len);
+    json_node m = find_message(L, plan, false);
+
+    if (!m) {
+        insert_message(L, b, plan, 1, "system", text, len);
+        return;
+    }
+    b->scratch.len = 0;
+    check_edited(L, buf_add_json(&b->scratch, text, len) == 0 &&
+                        json_set(plan->doc, m, "content", 7, b->scratch.data,
+                                 b->scratch.len));
+    note_edit(plan, "system", b->scratch.len);
+}
+
+/* req.name = value */
+static int request_newindex(lua_State *L)
+{
+    struct plan *plan = bind_check_plan(L, 1);
+    struct bind *b = bind_of(L);
+    const char *name = luaL_checkstring(L, 2);
+
+    need_body(L, plan);
+    if (strcmp(name, "system") == 0) {
+        set_system(L, b, plan);
+        return 0;
+    }
+    if (strcmp(name, "max_tokens") == 0 &&
+        member(L, plan, JSON_ROOT, "max_completion_tokens"))
+        name = "max_completion_tokens";
+    for (size_t i = 0; i < sizeof getters / sizeof *getters; i++)
+        if (strcmp(getters[i].name, name) == 0 && strcmp(name, "max_tokens") != 0)
+            return luaL_error(L, "req.%s can be read but not assigned", name);
+    set_member(L, b, plan, name, 3);
+    return 0;
+}
+
+/* overlay(req, fields) -> handle */
+static int host_overlay(lua_State *L)
+{
+    struct plan *plan = bind_check_plan(L, 1);
+    struct overlay *o;
+    size_t at;
+
+    luaL_checktype(L, 2, LUA_TTABLE);
+    need_body(L, plan);
+    if (plan->noverlays == PLAN_OVERLAYS)
+        return luaL_error(L, "at most %d req:with a request", PLAN_OVERLAYS);
+    o = calloc(1, sizeof *o);
+    if (!o)
+        return luaL_error(L, "not enough memory");
+    buf_init(&o->text, CEIL_BODY_BYTES);
+    plan->overlays[plan->noverlays++] = o;
+    for (lua_pushnil(L); lua_next(L, 2); lua_pop(L, 1)) {
+        if (lua_type(L, -2) != LUA_TSTRING || lua_rawlen(L, -2) > 63 || o->n == 16)
+            return luaL_error(L, "req:with takes up to 16 fields with text keys");
+        at = o->text.len;
+        strcpy(o->member[o->n].key, lua_tostring(L, -2));
+        o->member[o->n].removed = lua_islightuserdata(L, -1);
+        if (!o->member[o->n].removed)
+            bind_write_json(L, -1, &o->text);
+        o->member[o->n].at = (uint32_t)at;
+        o->member[o->n].len = (uint32_t)(o->text.len - at);
+        o->n++;
+    }
+    lua_pushinteger(L, plan->noverlays);
+    return 1;
+}
+
+/* answer(req, id, what) -> text | nil */
+static int host_answer(lua_State *L)
+{
+    struct plan *plan = bind_check_plan(L, 1);
+    struct bind *b = bind_of(L);
+    lua_Integer id = luaL_checkinteger(L, 2);
+    const char *what = luaL_checkstring(L, 3);
+
+    b->scratch.len = 0;
+    if (!plan->view->answer(plan->owner, (unsigned)id,
+                            strcmp(what, "text") ? PLAN_ANSWER_BODY
+                                                 : PLAN_ANSWER_TEXT,
+                            &b->scratch)) {
+        lua_pushnil(L);
+        return 1;
+    }
+    lua_pushlstring(L, b->scratch.data ? b->scratch.data : "", b->scratch.len);
+    return 1;
+}
+
+/* body(req) -> the client's bytes, edits included. Not for policies. */
+static int host_body(lua_State *L)
+{
+    struct plan *plan = bind_check_plan(L, 1);
+    struct bind *b = bind_of(L);
+
+    need_body(L, plan);
+    b->scratch.len = 0;
+    if (json_write(plan->doc, NULL, 0, &b->scratch))
+        return luaL_error(L, "not enough memory");
+    lua_pushlstring(L, b->scratch.data, b->scratch.len);
+    return 1;
+}
+
+static int host_remaining_time(lua_State *L)
+{
+    return get_remaining(L, bind_of(L), bind_check_plan(L, 1));
+}
+
+/* -- headers --------------------------------------------------------------- */
+
+static struct plan *headers_plan(lua_State *L)
+{
+    struct plan *plan;
+
+    luaL_checkudata(L, 1, HEADERS_TYPE);
+    lua_getiuservalue(L, 1, 1);
+    plan = bind_check_plan(L, -1);
+    lua_pop(L, 1);
+    return plan;
+}
+
+static int headers_index(lua_State *L)
+{
+    struct plan *plan = headers_plan(L);
+    size_t len, n;
+    const char *name = luaL_checklstring(L, 2, &n), *value;
+    char lower[128];
+
+    if (n >= sizeof lower)
+        return 0;
+    for (size_t i = 0; i <= n; i++)
+        lower[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] + 32)
+                                                    : name[i];
+    /* A caller's credential is not a policy's business. */
+    if (strcmp(lower, "authorization") == 0 || strcmp(lower, "x-api-key") == 0 ||
+        strcmp(lower, "api-key") == 0 || strcmp(lower, "cookie") == 0)
+        return 0;
+    value = plan->view->header(plan->owner, lower, &len);
+    if (!value)
+        return 0;
+    note_read(plan, lower, value, len, false);
+    lua_pushlstring(L, value, len);
+    return 1;
+}
+
+static int read_only(lua_State *L)
+{
+    return luaL_error(L, "req.headers can be read but not assigned");
+}
+
+/* -- registration ---------------------------------------------------------- */
+
+static const luaL_Reg functions[] = {
+    {"plan", host_plan},
+    {"prepend_system", host_prepend_system},
+    {"append", host_append},
+    {"overlay", host_overlay},
+    {"answer", host_answer},
+    {"body", host_body},
+    {"remaining_time", host_remaining_time},
+    {NULL, NULL},
+};
+
+static void push_getters(lua_State *L)
+{
+    lua_createtable(L, 0, 16);
+    for (size_t i = 0; i < sizeof getters / sizeof *getters; i++) {
+        lua_pushinteger(L, (lua_Integer)i + 1);
+        lua_setfield(L, -2, getters[i].name);
+    }
+}
+
+void bind_open_request(lua_State *L, struct bind *b)
+{
+    lua_pushlightuserdata(L, b);
+    luaL_setfuncs(L, functions, 1);
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, "methods");
+    luaL_newmetatable(L, REQUEST_TYPE);
+    lua_pushlightuserdata(L, b);
+    lua_pushvalue(L, -3);
+    push_getters(L);
+    lua_pushcclosure(L, request_index, 3);
+    lua_setfield(L, -2, "__index");
+    lua_pushlightuserdata(L, b);
+    lua_pushcclosure(L, request_newindex, 1);
+    lua_setfield(L, -2, "__newindex");
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+    lua_pop(L, 2);
+    luaL_newmetatable(L, HEADERS_TYPE);
+    lua_pushcfunction(L, headers_index);
+    lua_setfield(L, -2, "__index");
+    lua_pushcfunction(L, read_only);
+    lua_setfield(L, -2, "__newindex");
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+    lua_pop(L, 1);
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "generation.h"
+
+#include "board.h"
+#include "ceilings.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct generation *generation_new(struct config *config)
+{
+    struct generation *g = calloc(1, sizeof *g);
+
+    if (!g) {
+        config_free(config);
+        return NULL;
+    }
+    g->config = config;
+    atomic_init(&g->refs, 1);
+    return g;
+}
+
+void generation_hold(struct generation *g)
+{
+    atomic_fetch_add(&g->refs, 1);
+}
+
+void generation_release(struct generation *g)
+{
+    if (!g || atomic_fetch_sub(&g->refs, 1) != 1)
+        return;
+    while (g->sources) {
+        struct source *s = g->sources;
+
+        g->sources = s->next;
+        free(s->path);
+        free(s->text);
+        free(s);
+    }
+    config_free(g->config);
+    free(g);
+}
+
+/* Read a regular file whole; a FIFO or device must not block the reader. */
+static int read_file(const char *path, struct source *s, char *why,
+                     size_t why_size)
+{
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    struct stat st;
+    ssize_t n;
+
+    if (fd < 0 || fstat(fd, &st)) {
+        snprintf(why, why_size, "%s: %s", path, strerror(errno));
+        goto err;
+    }
+    if (!S_ISREG(st.st_mode)) {
+        snprintf(why, why_size, "%s: not a regular file", path);
+        goto err;
+    }
+    if (st.st_size > (off_t)CEIL_POLICY_FILE) {
+        snprintf(why, why_size, "%s: larger than %u KiB", path,
+                 CEIL_POLICY_FILE / KIB);
+        goto err;
+    }
+    s->text = malloc((size_t)st.st_size + 1);
+    n = s->text ? read(fd, s->text, (size_t)st.st_size) : -1;
+    if (n < 0) {
+        snprintf(why, why_size, "%s: cannot be read", path);
+        goto err;
+    }
+    s->len = (size_t)n;
+    s->text[n] = '\0';
+    close(fd);
+    return 0;
+err:
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+const struct source *generation_source(struct generation *g, const char *path,
+                                       char *why, size_t why_size)
+{
+    struct source **at = &g->sources, *s;
+
+    for (; *at; at = &(*at)->next)
+        if (strcmp((*at)->path, path) == 0)
+            return *at;
+    if (g->sealed) {
+        snprintf(why, why_size, "%s: files are read only while a policy loads",
+                 path);
+        return NULL;
+    }
+    s = calloc(1, sizeof *s);
+    if (!s || !(s->path = strdup(path)) || read_file(path, s, why, why_size)) {
+        if (s) {
+            free(s->path);
+            free(s->text);
+        }
+        free(s);
+        return NULL;
+    }
+    *at = s;
+    return s;
+}
+
+void generation_seal(struct generation *g)
+{
+    static const char hex[] = "0123456789abcdef";
+    unsigned char all[32 * 2], sum[32];
+
+    if (g->sealed)
+        return;
+    config_digest(g->config->source, g->config->source_len, all);
+    for (const struct source *s = g->sources; s; s = s->next) {
+        config_digest(s->text, s->len, all + 32);
+        config_digest(all, sizeof all, sum);
+        memcpy(all, sum, 32);
+    }
+    for (int i = 0; i < 32; i++) {
+        g->revision[2 * i] = hex[all[i] >> 4];
+        g->revision[2 * i + 1] = hex[all[i] & 15];
+    }
+    memcpy(g->short_revision, g->revision, 6);
+    g->sealed = true;
+}
+
+/* A place that only counts: max_in_flight requests under this name. */
+static int limit_slot(struct board *board, const char *kind, const char *name,
+                      unsigned max)
+{
+    char full[200];
+    int slot;
+
+    if (max == 0)
+        return -1;
+    snprintf(full, sizeof full, "%s:%s", kind, name);
+    slot = board_slot(board, full);
+    if (slot >= 0)
+        board_limits(board, (unsigned)slot, max, 0);
+    return slot;
+}
+
+int generation_attach(struct generation *g, struct board *board)
+{
+    struct config *c = g->config;
+
+    for (size_t i = 0; i < c->ntargets; i++) {
+        struct target *t = &c->targets[i];
+        int slot = board_slot(board, t->name);
+
+        if (slot < 0)
+            return -1;
+        t->slot = (unsigned)slot;
+        board_limits(board, t->slot, t->max_in_flight, t->rpm);
+    }
+    for (size_t i = 0; i < c->nclients; i++)
+        c->clients[i].slot = limit_slot(board, "client", c->clients[i].name,
+                                        c->clients[i].max_in_flight);
+    c->settings.global_slot = limit_slot(board, "engine", "requests",
+                                         c->settings.max_in_flight);
+    return 0;
+}

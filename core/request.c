@@ -1,0 +1,984 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The journey of a request:
+ *
+ *   request_begin     the body becomes an index of spans; the model a policy
+ *   request_tell      something happened: queued for the policy
+ *   requests_turn     after every return to the loop: the policy steps, its ops
+ *                     are run: calls start, answers are relayed
+ *   request_end       one answer or one error went out: account, free
+ *
+ * libcurl and the sockets never step a policy themselves; they leave news, and
+ * the turn looks at them.
+ */
+#include "request_impl.h"
+
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+static const char *const op_names[] = {"chat", "completions", "embeddings"};
+_Static_assert(sizeof op_names / sizeof *op_names == REQUEST_OPS, "one name each");
+
+const char *request_op_name(enum request_op op)
+{
+    return op_names[op];
+}
+
+/* -- beginning ------------------------------------------------------------- */
+
+static bool well_formed_id(const char *id, size_t len)
+{
+    if (len == 0 || len > 128)
+        return false;
+    for (size_t i = 0; i < len; i++)
+        if (id[i] < 0x21 || id[i] > 0x7E || id[i] == '"' || id[i] == '\\')
+            return false;
+    return true;
+}
+
+void request_id(const char *theirs, size_t len, char out[129])
+{
+    static const char alphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    static _Thread_local uint64_t rng[4];
+    uint64_t n = 0;
+
+    if (theirs && well_formed_id(theirs, len)) {
+        memcpy(out, theirs, len);
+        out[len] = '\0';
+        return;
+    }
+    if (!(rng[0] | rng[1]) && getrandom(rng, sizeof rng, 0) != sizeof rng)
+        bind_seed(rng, (uint64_t)clock_wall());
+    memcpy(out, "req_", 4);
+    for (int i = 0; i < 24; i++) {
+        if (i % 10 == 0)
+            n = (uint64_t)(bind_random(rng) * 0x1p53);
+        out[4 + i] = alphabet[n & 31];
+        n >>= 5;
+    }
+    out[28] = '\0';
+}
+
+void request_error(enum error_type e, const char *message, const char *id,
+                   struct buf *headers, struct buf *body)
+{
+    const struct error_row *row = errors_row(e);
+
+    buf_adds(body, "{\"error\":{\"message\":");
+    buf_add_json(body, message, strlen(message));
+    buf_addf(body, ",\"type\":\"%s\",\"param\":null,\"code\":\"%s\","
+                   "\"error_type\":\"%s\"}}", row->type, row->code, row->name);
+    buf_adds(headers, "content-type: application/json\r\n");
+    buf_addf(headers, "x-should-retry: %s\r\n", row->retry ? "true" : "false");
+    if (id[0])
+        buf_addf(headers, "x-request-id: %s\r\n", id);
+}
+
+static bool member_is_true(struct json_doc *doc, json_node of, const char *key)
+{
+    bool twice = false;
+    json_node n = json_member(doc, of, key, strlen(key), &twice);
+
+    return n && json_kind(doc, n) == JSON_TRUE;
+}
+
+/* `model` and `stream`, as the caller must give them. NULL, or what is wrong. */
+static const char *read_body(struct request *r, char *name, size_t size)
+{
+    struct json_fault fault;
+    bool twice = false;
+    json_node n, options;
+    size_t len;
+    const char *text;
+
+    if (json_open(&r->doc, r->in.body, r->in.body_bytes, CEIL_JSON_DEPTH,
+                  CEIL_BODY_BYTES, &fault)) {
+        snprintf(r->message, sizeof r->message,
+                 "the body is not a JSON object: %s at byte %zu", fault.message,
+                 fault.at + 1);
+        return r->message;
+    }
+    r->body_open = true;
+    n = json_member(&r->doc, JSON_ROOT, "model", 5, &twice);
+    text = n ? json_plain(&r->doc, n, &len) : NULL;
+    if (!text || len == 0 || len >= size)
+        return "`model` must be the name of a model, as a string of 1 to 128 "
+               "bytes without escapes";
+    memcpy(name, text, len);
+    name[len] = '\0';
+    n = json_member(&r->doc, JSON_ROOT, "stream", 6, &twice);
+    if (n && json_kind(&r->doc, n) != JSON_TRUE &&
+        json_kind(&r->doc, n) != JSON_FALSE && json_kind(&r->doc, n) != JSON_NULL)
+        return "`stream` must be true or false";
+    r->stream = n && json_kind(&r->doc, n) == JSON_TRUE &&
+                r->in.op != REQUEST_EMBEDDINGS;
+    options = json_member(&r->doc, JSON_ROOT, "stream_options", 14, &twice);
+    r->include_usage = options &&
+                       member_is_true(&r->doc, options, "include_usage");
+    return NULL;
+}
+
+static void start_record(struct request *r, const char *model)
+{
+    char seed[40];
+
+    snprintf(seed, sizeof seed, "%016llx%016llx",
+             (unsigned long long)r->plan.rng[0],
+             (unsigned long long)r->plan.rng[1]);
+    record_add(&r->record, RECORD_begin, r->id, (int64_t)clock_wall(),
+               r->in.client < 0 ? "" : r->config->clients[r->in.client].name,
+               op_names[r->in.op], model, r->stream,
+               r->model < 0 ? "" : policy_name(r->state, (unsigned)r->model),
+               policy_generation(r->state)->short_revision, seed,
+               (int64_t)r->in.body_bytes, r->trace);
+}
+
+/* Known models only; "*" takes what no other does. */
+static int find_model(const struct config *c, const char *name)
+{
+    int i = config_find_model(c, name, strlen(name));
+
+    return i >= 0 ? i : config_find_model(c, "*", 1);
+}
+
+static const char *plan_header(void *owner, const char *name, size_t *len)
+{
+    struct request *r = owner;
+
+    return r->in.header(r->in.owner, name, len);
+}
+
+static bool plan_answer(void *owner, unsigned id, int what, struct buf *out)
+{
+    struct flight *f = flight_find(owner, id);
+
+    return f && flight_text(f, what, out);
+}
+
+static const struct plan_view view = {plan_header, plan_answer};
+
+static void fill_plan(struct request *r)
+{
+    struct plan *p = &r->plan;
+
+    p->view = &view;
+    p->owner = r;
+    p->config = r->config;
+    p->client = r->in.client;
+    p->id = r->id;
+    p->api = op_names[r->in.op];
+    p->doc = &r->doc;
+    p->deadline = r->deadline;
+    p->record = &r->record;
+    p->policy = r->model;
+}
+
+/* Forward a well-formed traceparent as it is. */
+static void take_trace(struct request *r)
+{
+    size_t len;
+    const char *t = r->in.header(r->in.owner, "traceparent", &len);
+
+    if (t && len == 55 && t[2] == '-' && t[35] == '-' && t[52] == '-' &&
+        strspn(t, "0123456789abcdef-") >= 55)
+        memcpy(r->trace, t, 55);
+}
+
+static void on_timer(void *arg);
+
+static struct request *request_new(struct requests *rs,
+                                   const struct request_input *in)
+{
+    struct request *r = calloc(1, sizeof *r);
+    size_t len;
+    const char *id;
+
+    if (!r)
+        return NULL;
+    r->all = rs;
+    r->in = *in;
+    r->state = rs->state;
+    r->config = policy_generation(rs->state)->config;
+    r->model = -1;
+    r->early_due = r->comment_due = US_NEVER;
+    r->began = clock_now();
+    record_init(&r->record);
+    buf_init(&r->item, CEIL_EVENT_BYTES);
+    timer_init(&r->timer, rs->env.base, on_timer, r);
+    bind_seed(r->plan.rng, (uint64_t)(bind_random(rs->rng) * 0x1p53));
+    id = in->header(in->owner, "x-request-id", &len);
+    request_id(id, id ? len : 0, r->id);
+    take_trace(r);
+    r->prev = rs->last;
+    if (rs->last)
+        rs->last->next = r;
+    else
+        rs->first = r;
+    rs->last = r;
+    rs->in_flight++;
+    rs->retry_tokens += rs->retry_tokens < 100 ? 0.2 : 0;
+    policy_pin(r->state);
+    return r;
+}
+
+static void run_ops(struct request *r, const struct op *ops, size_t n);
+static void policy_failed(struct request *r, const struct vm_fault *fault);
+static void take_default(struct request *r, enum error_type why);
+
+static enum error_type fault_error(const struct vm_fault *f)
+{
+    if (f->kind == VM_TIMEOUT)
+        return ERROR_policy_timeout;
+    return f->kind == VM_BAD ? ERROR_policy_bad_result : ERROR_policy_error;
+}
+
+static void begin_policy(struct request *r)
+{
+    const struct model *m = &r->config->models[r->model];
+    const struct op *ops;
+    struct vm_fault fault;
+    us_t at = clock_now();
+    size_t n;
+
+    r->deadline = r->in.received +
+                  (m->total ? m->total : r->config->settings.total_timeout);
+    if (m->early_headers && r->stream)
+        r->early_due = r->began + m->early_headers;
+    fill_plan(r);
+    if (policy_aside(r->state, (unsigned)r->model, at)) {
+        take_default(r, ERROR_policy_timeout);
+        return;
+    }
+    if (plan_begin(&r->plan, r->state, &ops, &n, &fault)) {
+        r->policy_us += clock_now() - at;
+        policy_failed(r, &fault);
+        return;
+    }
+    r->policy_us += clock_now() - at;
+    run_ops(r, ops, n);
+}
+
+struct request *request_begin(struct requests *rs,
+                              const struct request_input *in)
+{
+    struct request *r = request_new(rs, in);
+    char name[129] = "";
+    const char *wrong;
+
+    if (!r) {
+        reply_head(in->reply, 503, "", 0, 0);
+        reply_finish(in->reply);
+        in->done(in->owner, false);
+        return NULL;
+    }
+    wrong = read_body(r, name, sizeof name);
+    if (!wrong)
+        r->model = find_model(r->config, name);
+    start_record(r, r->model < 0 ? "" : r->config->models[r->model].name);
+    if (wrong) {
+        char text[400];
+
+        snprintf(text, sizeof text, "%s", wrong);
+        relay_error(r, ERROR_caller_invalid_request, text);
+        return NULL;
+    }
+    if (r->model < 0) {
+        char text[300];
+
+        snprintf(text, sizeof text, "no model is called `%s` here; GET /v1/models "
+                                    "lists those that are", name);
+        relay_error(r, ERROR_caller_unknown_model, text);
+        return NULL;
+    }
+    begin_policy(r);
+    if (r->over)
+        return NULL;
+    request_rearm(r);
+    return r;
+}
+
+/* -- events and steps ------------------------------------------------------ */
+
+static void mark_ready(struct request *r)
+{
+    struct requests *rs = r->all;
+
+    if (r->ready)
+        return;
+    r->ready = true;
+    r->ready_next = NULL;
+    *rs->ready_end = r;
+    rs->ready_end = &r->ready_next;
+    if (!rs->turning)
+        event_active(rs->wake, EV_TIMEOUT, 0);
+}
+
+void request_tell(struct request *r, const struct plan_event *e)
+{
+    /* The queue cannot fill: at most two events a flight and one a timer are
+       waiting, and their numbers are bounded. */
+    if (r->event_count == REQUEST_EVENTS)
+        return;
+    r->events[(r->event_first + r->event_count++) % REQUEST_EVENTS] = *e;
+    mark_ready(r);
+}
+
+static void step(struct request *r, const struct plan_event *e)
+{
+    const struct op *ops;
+    struct vm_fault fault;
+    us_t at = clock_now();
+    size_t n;
+    int bad = plan_step(&r->plan, e, &ops, &n, &fault);
+
+    r->policy_us += clock_now() - at;
+    if (bad)
+        policy_failed(r, &fault);
+    else
+        run_ops(r, ops, n);
+}
+
+/* -- ops ------------------------------------------------------------------- */
+
+static void cancel_flights(struct request *r, const struct flight *but)
+{
+    for (struct flight *f = r->flights; f; f = f->next)
+        if (f != but && !f->shadow && f->phase != FLIGHT_ENDED)
+            flight_stop(f, ERROR_caller_cancelled, "cancelled");
+}
+
+static const char *do_relay(struct request *r, const struct op *op)
+{
+    struct flight *f = flight_find(r, op->id);
+
+    if (!f)
+        return "relay of an attempt that was never made";
+    if (r->phase >= REPLY_STREAM && !r->resume)
+        return "a second relay without resume";
+    r->resume = op->resume;
+    cancel_flights(r, f);
+    relay_start(r, f);
+    return NULL;
+}
+
+static const char *do_wait(struct request *r, const struct op *op)
+{
+    if (r->nwaits == REQUEST_WAITS)
+        return "too many timers";
+    r->waits[r->nwaits].id = op->id;
+    r->waits[r->nwaits++].due = clock_now() + op->wait;
+    return NULL;
+}
+
+static const char *do_cancel(struct request *r, const struct op *op)
+{
+    struct flight *f = flight_find(r, op->id);
+
+    if (f)
+        flight_stop(f, ERROR_caller_cancelled, "cancelled by the policy");
+    for (unsigned i = 0; i < r->nwaits; i++)
+        if (r->waits[i].id == op->id)
+            r->waits[i] = r->waits[--r->nwaits];
+    return NULL;
+}
+
+static const char *do_reply(struct request *r, const struct op *op)
+{
+    if (r->phase != REPLY_NONE && r->phase != REPLY_EARLY)
+        return "a reply after the answer had begun";
+    cancel_flights(r, NULL);
+    if (op->kind == OP_OPEN)
+        relay_open(r, op);
+    else
+        relay_reply(r, op);
+    return NULL;
+}
+
+static const char *do_own(struct request *r, const struct op *op)
+{
+    if (r->phase != REPLY_OWN)
+        return "write or close before open";
+    if (op->kind == OP_WRITE)
+        relay_write(r, op->text, op->len);
+    else
+        relay_close(r, op->cut);
+    return NULL;
+}
+
+/* One op. NULL, or what makes it nonsense. */
+static const char *run_op(struct request *r, const struct op *op)
+{
+    switch (op->kind) {
+    case OP_CALL:
+    case OP_FETCH:
+        if (op->kind == OP_CALL && r->phase > REPLY_EARLY && !r->resume)
+            return "a call after the answer had begun, without resume";
+        flight_start(r, op);
+        return NULL;
+    case OP_CANCEL:
+        return do_cancel(r, op);
+    case OP_WAIT:
+        return do_wait(r, op);
+    case OP_RELAY:
+        return do_relay(r, op);
+    case OP_REPLY:
+    case OP_OPEN:
+        return do_reply(r, op);
+    case OP_WRITE:
+    case OP_CLOSE:
+        return do_own(r, op);
+    case OP_PASS:
+    case OP_DROP:
+    case OP_REPLACE:
+        relay_item(r, op);
+        return NULL;
+    case OP_DONE:
+        break;
+    }
+    return NULL;
+}
+
+static unsigned flying(const struct request *r)
+{
+    unsigned n = 0;
+
+    for (const struct flight *f = r->flights; f; f = f->next)
+        n += f->phase != FLIGHT_ENDED;
+    return n;
+}
+
+static void run_ops(struct request *r, const struct op *ops, size_t n)
+{
+    struct vm_fault fault = {.kind = VM_BAD};
+    const char *wrong = NULL;
+    bool closed = !plan_open(&r->plan);
+
+    for (size_t i = 0; i < n && !wrong && !r->over; i++)
+        wrong = run_op(r, &ops[i]);
+    if (flying(r) > CEIL_FLIGHTS)
+        wrong = "too many calls in the air";
+    if (!wrong && closed && !r->over && !r->relayed && r->phase == REPLY_NONE)
+        wrong = "the policy ended without an answer";
+    if (wrong && !r->over) {
+        snprintf(fault.message, sizeof fault.message, "%s", wrong);
+        policy_failed(r, &fault);
+    }
+}
+
+/* -- the default route ----------------------------------------------------- */
+
+/* The only routing done here: the configured list, from front to back. */
+static void take_default(struct request *r, enum error_type why)
+{
+    const struct model *m = &r->config->models[r->model];
+    struct op op = {.kind = OP_CALL};
+
+    r->defaulting = true;
+    r->default_because = why;
+    if (r->default_at >= m->ntargets) {
+        relay_error(r, why, r->message[0] ? r->message
+                                          : "the policy failed and there is no "
+                                            "default route left");
+        return;
+    }
+    op.target = m->targets[r->default_at++];
+    flight_start(r, &op);
+}
+
+/* Events while on the default route: the first good answer is relayed. */
+static void default_event(struct request *r, const struct plan_event *e)
+{
+    struct flight *f = r->flights;
+
+    while (f && (f->id || f->shadow))
+        f = f->next;
+    if (!f || e->kind != PLAN_ANSWERED || r->phase >= REPLY_STREAM)
+        return;
+    if (e->ok || !e->fallback ||
+        r->default_at >= r->config->models[r->model].ntargets)
+        relay_start(r, f);
+    else
+        take_default(r, r->default_because);
+}
+
+static void policy_failed(struct request *r, const struct vm_fault *fault)
+{
+    static const char *const kinds[] = {"ok", "error", "timeout", "memory",
+                                        "bad_result"};
+    bool begun = r->phase != REPLY_NONE && r->phase != REPLY_EARLY;
+    const char *effect = begun ? "the answer that had begun goes on"
+                               : "default_route answers";
+    enum error_type e = fault_error(fault);
+    char line[1400];
+    int n;
+
+    record_add(&r->record, RECORD_fault, kinds[fault->kind], fault->message,
+               fault->where, fault->traceback, effect);
+    n = snprintf(line, sizeof line, "%s: %s\n  policy: %s  request: %s\n"
+                 "  effect: %s%s%s", errors_row(e)->name, fault->message,
+                 policy_label(r->state, (unsigned)r->model), r->id, effect,
+                 fault->traceback[0] ? "\n" : "", fault->traceback);
+    r->all->env.log(r->all->env.arg, "error", line,
+                    (size_t)n < sizeof line ? (size_t)n : sizeof line - 1);
+    plan_close(&r->plan);
+    r->nwaits = 0;
+    if (r->over)
+        return;
+    if (begun) {
+        if (r->phase == REPLY_OWN)
+            relay_close(r, true);
+        return;
+    }
+    cancel_flights(r, NULL);
+    r->event_count = 0;
+    snprintf(r->message, sizeof r->message,
+             "the policy failed (%s) and no target of its default route answered",
+             errors_row(e)->name);
+    take_default(r, e);
+}
+
+/* -- turns ----------------------------------------------------------------- */
+
+static struct request *take_ready(struct requests *rs)
+{
+    struct request *r = rs->ready;
+
+    if (!r)
+        return NULL;
+    rs->ready = r->ready_next;
+    if (!rs->ready)
+        rs->ready_end = &rs->ready;
+    r->ready = false;
+    return r;
+}
+
+static void drop_if_over(struct request *r);
+
+static void run_events(struct request *r)
+{
+    r->held++;
+    while (r->event_count) {
+        struct plan_event e = r->events[r->event_first];
+
+        r->event_first = (r->event_first + 1) % REQUEST_EVENTS;
+        r->event_count--;
+        if (plan_open(&r->plan))
+            step(r, &e);
+        else if (r->defaulting && !r->over)
+            default_event(r, &e);
+    }
+    r->held--;
+    if (!r->over)
+        request_rearm(r);
+    drop_if_over(r);
+}
+
+static bool news(struct requests *rs)
+{
+    struct transfer *t = upstream_next(rs->upstream);
+    struct flight *f;
+    struct request *r;
+
+    if (!t)
+        return false;
+    f = transfer_owner(t);
+    r = f->request;
+    r->held++;
+    flight_news(f);
+    r->held--;
+    if (!r->over && !r->ready)
+        request_rearm(r);
+    drop_if_over(r);
+    return true;
+}
+
+void requests_turn(struct requests *rs)
+{
+    struct request *r;
+
+    if (rs->turning)
+        return;
+    rs->turning = true;
+    do {
+        while (news(rs))
+            ;
+        r = take_ready(rs);
+        if (r)
+            run_events(r);
+    } while (r || rs->ready);
+    rs->turning = false;
+}
+
+/* -- deadlines ------------------------------------------------------------- */
+
+static us_t sooner(us_t a, us_t b)
+{
+    return a < b ? a : b;
+}
+
+void request_rearm(struct request *r)
+{
+    us_t due = US_NEVER;
+
+    for (const struct flight *f = r->flights; f; f = f->next)
+        due = sooner(due, flight_due(f));
+    for (unsigned i = 0; i < r->nwaits; i++)
+        due = sooner(due, r->waits[i].due);
+    if (!r->over) {
+        due = sooner(due, r->phase == REPLY_OWN ? US_NEVER : r->deadline);
+        due = sooner(due, r->early_due);
+        due = sooner(due, r->comment_due);
+    }
+    timer_at(&r->timer, due);
+}
+
+static void fire_waits(struct request *r, us_t now)
+{
+    for (unsigned i = 0; i < r->nwaits;) {
+        struct plan_event e = {.kind = PLAN_TIMER, .id = r->waits[i].id};
+
+        if (r->waits[i].due > now) {
+            i++;
+            continue;
+        }
+        r->waits[i] = r->waits[--r->nwaits];
+        request_tell(r, &e);
+    }
+}
+
+/* The request's own deadline. Attempts end with it; a policy that only sleeps
+ * is not asked again. */
+static void past_deadline(struct request *r)
+{
+    if (r->over || r->phase == REPLY_OWN)
+        return;
+    plan_close(&r->plan);
+    if (r->relayed && r->relayed->phase == FLIGHT_RELAYED) {
+        flight_stop(r->relayed, ERROR_provider_timeout_total,
+                    "the answer was not whole within the request's total time");
+        relay_failure(r, r->relayed);
+        return;
+    }
+    cancel_flights(r, NULL);
+    relay_error(r, ERROR_provider_timeout_total,
+                "the request was not answered within its total time");
+}
+
+static void on_timer(void *arg)
+{
+    struct request *r = arg;
+    struct requests *rs = r->all;
+    us_t now = clock_now();
+    struct flight *f, *next;
+
+    r->held++;
+    for (f = r->flights; f; f = next) {
+        next = f->next;
+        bool relayed = f->phase == FLIGHT_RELAYED && r->phase == REPLY_STREAM;
+
+        flight_deadlines(f, now);
+        if (relayed && f->phase == FLIGHT_ENDED && !r->over &&
+            !(r->resume && plan_open(&r->plan)))
+            relay_failure(r, f);
+    }
+    fire_waits(r, now);
+    if (r->early_due <= now)
+        relay_early(r);
+    if (r->comment_due <= now && !r->over)
+        relay_comment(r);
+    if (r->deadline <= now && !r->event_count)
+        past_deadline(r);
+    r->held--;
+    if (!r->over)
+        request_rearm(r);
+    drop_if_over(r);
+    requests_turn(rs);
+}
+
+/* -- ending ---------------------------------------------------------------- */
+
+static void unlink_request(struct request *r)
+{
+    struct requests *rs = r->all;
+
+    if (r->prev)
+        r->prev->next = r->next;
+    else
+        rs->first = r->next;
+    if (r->next)
+        r->next->prev = r->prev;
+    else
+        rs->last = r->prev;
+}
+
+static void unready(struct request *r)
+{
+    struct requests *rs = r->all;
+    struct request **at = &rs->ready;
+
+    if (!r->ready)
+        return;
+    while (*at && *at != r)
+        at = &(*at)->ready_next;
+    if (*at)
+        *at = r->ready_next;
+    rs->ready_end = &rs->ready;
+    while (*rs->ready_end)
+        rs->ready_end = &(*rs->ready_end)->ready_next;
+    r->ready = false;
+}
+
+/* Forget a superseded state with its last request. */
+static void unpin_state(struct requests *rs, struct policy_state *s)
+{
+    if (policy_unpin(s) == 0 && s != rs->state)
+        rs->env.idle(rs->env.arg, s);
+}
+
+static void request_drop(struct request *r)
+{
+    struct requests *rs = r->all;
+
+    finish_request(r);
+    unready(r);
+    unlink_request(r);
+    timer_drop(&r->timer);
+    plan_close(&r->plan);
+    bind_plan_free(&r->plan);
+    while (r->flights) {
+        struct flight *f = r->flights;
+
+        r->flights = f->next;
+        flight_free(f);
+    }
+    if (r->body_open)
+        json_close(&r->doc);
+    if (!r->over)
+        rs->in_flight--;
+    record_free(&r->record);
+    buf_free(&r->item);
+    free(r->body_copy);
+    unpin_state(rs, r->state);
+    free(r);
+}
+
+void request_release_body(struct request *r)
+{
+    if (!r->body_open || plan_open(&r->plan))
+        return;
+    json_close(&r->doc);
+    r->body_open = false;
+    r->in.release_body(r->in.owner);
+}
+
+/* Nothing is left that needs the request: no attempt in the air, no hook to
+ * run, and no frame below that still looks at it. */
+static void drop_if_over(struct request *r)
+{
+    if (r->over && r->held == 0 && r->event_count == 0 && !flying(r))
+        request_drop(r);
+}
+
+/* The policy's last hooks may still read the body; the client's bytes go. */
+static void keep_body(struct request *r)
+{
+    r->body_copy = malloc(r->in.body_bytes + 1);
+    if (r->body_copy) {
+        memcpy(r->body_copy, r->in.body, r->in.body_bytes);
+        r->doc.text = r->body_copy;
+        return;
+    }
+    plan_close(&r->plan);
+    json_close(&r->doc);
+    r->body_open = false;
+}
+
+/* What the log says of the client must be read before the client is let go. */
+static void keep_client(struct request *r)
+{
+    size_t len;
+    const char *ua = r->in.header(r->in.owner, "user-agent", &len);
+
+    if (ua)
+        snprintf(r->agent, sizeof r->agent, "%.*s", (int)len, ua);
+    snprintf(r->peer, sizeof r->peer, "%s", r->in.peer);
+    r->sent = r->in.reply->sent;
+    r->status = r->in.reply->status;
+}
+
+void request_end(struct request *r, bool cut)
+{
+    if (r->over)
+        return;
+    r->over = true;
+    r->all->in_flight--;
+    r->in.flush(r->in.owner);
+    keep_client(r);
+    r->total_us = clock_now() - r->in.received;
+    /* Shadows and the tail of a stream live on; the plan only for its hooks. */
+    cancel_flights(r, r->relayed);
+    if (r->body_open && !plan_open(&r->plan)) {
+        json_close(&r->doc);
+        r->body_open = false;
+    } else if (r->body_open) {
+        keep_body(r);
+    }
+    r->in.done(r->in.owner, cut);
+    request_rearm(r);
+    mark_ready(r);
+}
+
+void request_gone(struct request *r)
+{
+    struct plan_event gone = {.kind = PLAN_GONE};
+
+    if (r->over)
+        return;
+    r->held++;
+    r->error = ERROR_caller_cancelled;
+    r->in.reply->broken = true;
+    if (r->relayed && r->relayed->phase == FLIGHT_RELAYED)
+        flight_stop(r->relayed, ERROR_caller_cancelled, "the client left");
+    cancel_flights(r, NULL);
+    r->nwaits = 0;
+    if (plan_open(&r->plan))
+        request_tell(r, &gone);
+    request_end(r, true);
+    r->held--;
+    drop_if_over(r);
+}
+
+void request_drained(struct request *r)
+{
+    r->held++;
+    relay_more(r);
+    r->held--;
+    if (!r->over)
+        request_rearm(r);
+    drop_if_over(r);
+}
+
+/* -- all requests ---------------------------------------------------------- */
+
+static void on_wake(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    requests_turn(arg);
+}
+
+static void wake_turn(void *arg)
+{
+    struct requests *rs = arg;
+
+    if (!rs->turning)
+        event_active(rs->wake, EV_TIMEOUT, 0);
+}
+
+struct requests *requests_new(const struct requests_env *env)
+{
+    struct requests *rs = calloc(1, sizeof *rs);
+    struct upstream_options up = {.base = env->base, .max_idle = 1024,
+                                  .connect_timeout = 10 * US_PER_S,
+                                  .wake = wake_turn, .arg = rs};
+
+    if (!rs)
+        return NULL;
+    rs->env = *env;
+    rs->ready_end = &rs->ready;
+    rs->retry_tokens = 3;
+    buf_init(&rs->scratch, CEIL_ANSWER_BYTES);
+    if (getrandom(rs->rng, sizeof rs->rng, 0) != sizeof rs->rng)
+        bind_seed(rs->rng, (uint64_t)clock_wall());
+    rs->wake = event_new(env->base, -1, 0, on_wake, rs);
+    rs->upstream = upstream_new(&up);
+    if (!rs->wake || !rs->upstream) {
+        requests_free(rs);
+        return NULL;
+    }
+    return rs;
+}
+
+void requests_free(struct requests *rs)
+{
+    if (!rs)
+        return;
+    rs->turning = true;
+    while (rs->first) {
+        struct request *r = rs->first;
+
+        request_end(r, true);
+        r->event_count = 0;
+        plan_close(&r->plan);
+        request_drop(r);
+    }
+    if (rs->state)
+        rs->env.idle(rs->env.arg, rs->state);
+    upstream_free(rs->upstream);
+    if (rs->wake)
+        event_free(rs->wake);
+    buf_free(&rs->scratch);
+    free(rs);
+}
+
+static void forget_providers(struct requests *rs, struct policy_state *s)
+{
+    const struct config *c = policy_generation(s)->config;
+
+    for (size_t i = 0; i < c->nproviders; i++)
+        upstream_forget(rs->upstream, &c->providers[i]);
+}
+
+void requests_set_state(struct requests *rs, struct policy_state *state)
+{
+    struct policy_state *old = rs->state;
+
+    rs->state = state;
+    if (!old)
+        return;
+    forget_providers(rs, old);
+    if (policy_pins(old) == 0)
+        rs->env.idle(rs->env.arg, old);
+}
+
+struct policy_state *requests_state(struct requests *rs)
+{
+    return rs->state;
+}
+
+unsigned requests_in_flight(const struct requests *rs)
+{
+    return rs->in_flight;
+}
+
+us_t requests_oldest(const struct requests *rs)
+{
+    return rs->first ? rs->first->in.received : 0;
+}
+
+unsigned requests_cut(struct requests *rs)
+{
+    struct request *r, *next;
+    unsigned n = 0;
+
+    for (r = rs->first; r; r = next) {
+        next = r->next;
+        if (r->over)
+            continue;
+        n++;
+        r->held++;
+        plan_close(&r->plan);
+        if (r->phase == REPLY_OWN)
+            relay_close(r, true);
+        else
+            relay_error(r, ERROR_gateway_draining,
+                        "the engine is stopping and could not wait any longer");
+        r->held--;
+        drop_if_over(r);
+    }
+    requests_turn(rs);
+    return n;
+}

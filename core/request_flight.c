@@ -1,0 +1,647 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One attempt: what is sent, how long it may take, and what its answer says
+ * before any of it goes to the client.
+ */
+#include "request_impl.h"
+
+#include "board.h"
+#include "quota.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const paths[] = {"/chat/completions", "/completions",
+                                    "/embeddings"};
+
+struct flight *flight_find(struct request *r, unsigned id)
+{
+    struct flight *f = r->flights;
+
+    while (f && (f->id != id || id == 0))
+        f = f->next;
+    return f;
+}
+
+static const struct target *target_of(const struct flight *f)
+{
+    return f->target < 0 ? NULL : &f->request->config->targets[f->target];
+}
+
+static const struct provider *provider_of(const struct flight *f)
+{
+    return &f->request->config->providers[f->provider];
+}
+
+/* -- telling the policy ---------------------------------------------------- */
+
+static void tell_answered(struct flight *f)
+{
+    const struct error_row *row = errors_row(f->error);
+    struct plan_event e = {.kind = PLAN_ANSWERED, .id = f->id, .ok = f->ok,
+                           .error = f->error, .status = f->status};
+
+    if (f->told_answered || f->error == ERROR_caller_cancelled)
+        return;
+    f->told_answered = true;
+    e.first_token = (double)(f->first_at ? f->first_at - f->started : 0) / 1e6;
+    e.retry_after = f->retry_after < 0 ? -1 : (double)f->retry_after / 1e6;
+    e.retryable = row->retry;
+    e.fallback = row->fallback;
+    request_tell(f->request, &e);
+}
+
+static double speed_of(const struct flight *f)
+{
+    double s = (double)(f->ended - f->first_at) / 1e6;
+
+    if (!f->first_at || f->answer.usage.output <= 0 || s <= 0.001)
+        return -1;
+    return (double)f->answer.usage.output / s;
+}
+
+static void tell_ended(struct flight *f)
+{
+    const struct usage *u = &f->answer.usage;
+    struct plan_event e = {
+        .kind = PLAN_ENDED, .id = f->id, .error = f->error,
+        .total = (double)(f->ended - f->started) / 1e6,
+        .finish = f->answer.finish, .input = u->input, .output = u->output,
+        .cached = u->cache_read, .reasoning = u->reasoning,
+        .cost = flight_cost(f), .committed = f->committed,
+        .speed = speed_of(f)};
+
+    request_tell(f->request, &e);
+}
+
+/* -- ending ---------------------------------------------------------------- */
+
+/* The one way out of an attempt that was started: release, account, tell. */
+static void flight_end(struct flight *f, enum error_type e, const char *detail)
+{
+    const struct target *t = target_of(f);
+
+    if (f->phase == FLIGHT_ENDED)
+        return;
+    if (f->transfer) {
+        const struct transfer_state *ts = transfer_state(f->transfer);
+
+        f->connect_us = ts->connected ? ts->connected - ts->started : 0;
+        f->head_us = ts->head_at ? ts->head_at - ts->started : 0;
+        if (t)
+            board_quota(f->request->all->env.board, t->slot, clock_now(),
+                        ts->quota_requests, ts->quota_tokens,
+                        ts->quota_reset_requests, ts->quota_reset_tokens);
+        snprintf(f->upstream_id, sizeof f->upstream_id, "%s", ts->request_id);
+        upstream_release(f->transfer);
+        f->transfer = NULL;
+    }
+    f->phase = FLIGHT_ENDED;
+    f->ended = clock_now();
+    f->error = e;
+    f->ok = f->ok && e == ERROR_none;
+    if (detail)
+        snprintf(f->detail, sizeof f->detail, "%s", detail);
+    if (t && f->entered)
+        board_leave(f->request->all->env.board, t->slot);
+    finish_flight(f);
+    tell_answered(f);
+    tell_ended(f);
+}
+
+void flight_stop(struct flight *f, enum error_type e, const char *detail)
+{
+    flight_end(f, e, detail);
+}
+
+void flight_free(struct flight *f)
+{
+    if (f->transfer)
+        upstream_release(f->transfer);
+    sse_free(&f->sse);
+    buf_free(&f->body);
+    buf_free(&f->kept);
+    free(f);
+}
+
+/* A provider's refusal: what it means, and its own words. */
+static void flight_refused(struct flight *f, const char *body, size_t len)
+{
+    enum error_type e = answer_classify(f->status, body, len);
+    char text[200];
+
+    if (f->retry_after < 0)
+        f->retry_after = quota_retry_body(body, len);
+    answer_sentence(body, len, text, sizeof text, f->code, sizeof f->code,
+                    f->param, sizeof f->param);
+    flight_end(f, e, text);
+}
+
+/* -- what is sent ---------------------------------------------------------- */
+
+/* `model`, the usage option, and the policy's req:with, over the edits. */
+static int compose(struct flight *f, unsigned overlay)
+{
+    struct request *r = f->request;
+    struct json_extra extra[20];
+    struct buf model;
+    size_t n = 0;
+    int bad;
+
+    buf_init(&model, 4 * KIB);
+    bad = buf_add_json(&model, target_of(f)->model, strlen(target_of(f)->model));
+    if (overlay) {
+        const struct overlay *o = r->plan.overlays[overlay - 1];
+
+        for (unsigned i = 0; i < o->n; i++) {
+            extra[n].key = o->member[i].key;
+            extra[n].value = o->member[i].removed
+                                 ? NULL : o->text.data + o->member[i].at;
+            extra[n++].len = o->member[i].len;
+        }
+    }
+    extra[n++] = (struct json_extra){"model", model.data, model.len};
+    if (r->stream && provider_of(f)->usage == USAGE_ASK && !r->include_usage)
+        extra[n++] = (struct json_extra){"stream_options",
+                                         "{\"include_usage\":true}", 22};
+    bad |= json_write(&r->doc, extra, n, &f->body);
+    buf_free(&model);
+    return bad;
+}
+
+static void launch(struct flight *f, const char *path)
+{
+    struct request *r = f->request;
+    const char *headers[2] = {NULL, NULL};
+    char line[80];
+    struct call call = {
+        .provider = provider_of(f), .method = "POST", .path = path,
+        .body = f->body.data, .body_bytes = f->body.len, .headers = headers,
+        .stream = r->stream && f->target >= 0,
+        .connect_timeout = f->limits.connect, .owner = f};
+
+    call.hold_bytes = call.stream && !f->limits.hold_all
+                          ? CEIL_HOLD_BYTES : r->config->settings.answer_max;
+    if (r->trace[0]) {
+        snprintf(line, sizeof line, "traceparent: %s", r->trace);
+        headers[0] = line;
+    }
+    f->transfer = upstream_start(r->all->upstream, &call);
+    if (!f->transfer)
+        flight_end(f, ERROR_gateway_oom, "not enough memory for a call");
+}
+
+/* -- may it start ---------------------------------------------------------- */
+
+static const struct flight *last_of_target(const struct request *r, int target,
+                                           const struct flight *but)
+{
+    const struct flight *f = r->flights;
+
+    while (f && (f == but || f->target != target))
+        f = f->next;
+    return f;
+}
+
+/* Repeating the same target costs the retry budget: 20 % of live traffic, and
+ * never less than three in ten seconds. */
+static bool retry_allowed(struct requests *rs, us_t now)
+{
+    if (now - rs->retry_refilled > 10 * US_PER_S) {
+        rs->retry_refilled = now;
+        if (rs->retry_tokens < 3)
+            rs->retry_tokens = 3;
+    }
+    if (rs->retry_tokens < 1) {
+        metrics_add(rs->env.metrics, rs->env.shard,
+                    finish_series(rs, METRIC_RETRY_BUDGET, 1, NULL), 1);
+        return false;
+    }
+    rs->retry_tokens -= 1;
+    return true;
+}
+
+/* Refuse before anything is sent: ERROR_none means go. */
+static enum error_type may_start(struct flight *f)
+{
+    struct request *r = f->request;
+    const struct model *m = &r->config->models[r->model];
+    const struct flight *before;
+    us_t now = clock_now();
+
+    if (f->target < 0)
+        return ERROR_none;
+    if (r->deadline <= now)
+        return ERROR_provider_timeout_total;
+    if (r->attempts >= m->max_attempts)
+        return ERROR_policy_attempts_exhausted;
+    before = last_of_target(r, f->target, f);
+    if (before && !f->shadow &&
+        (before->phase != FLIGHT_ENDED || !errors_row(before->error)->retry ||
+         !retry_allowed(r->all, now)))
+        return ERROR_policy_attempts_exhausted;
+    if (!board_enter(r->all->env.board, target_of(f)->slot, now))
+        return ERROR_provider_rate_limited;
+    f->entered = true;
+    return ERROR_none;
+}
+
+static const char *refusal_text(enum error_type e)
+{
+    if (e == ERROR_policy_attempts_exhausted)
+        return "the attempts of this request are used up";
+    if (e == ERROR_provider_rate_limited)
+        return "the target is at its own limit (max_in_flight or rpm)";
+    return "the deadline of the request has passed";
+}
+
+static struct flight *flight_new(struct request *r, const struct op *op)
+{
+    struct flight *f = calloc(1, sizeof *f);
+
+    if (!f)
+        return NULL;
+    f->request = r;
+    f->id = op->id;
+    f->target = op->kind == OP_FETCH ? -1 : (int)op->target;
+    f->provider = op->kind == OP_FETCH ? op->provider
+                                       : r->config->targets[op->target].provider;
+    f->limits = op->limits;
+    f->shadow = op->shadow;
+    f->hedge = op->hedge;
+    f->events = op->events;
+    f->retry_after = -1;
+    f->started = clock_now();
+    f->next = r->flights;
+    r->flights = f;
+    answer_init(&f->answer);
+    sse_init(&f->sse, CEIL_EVENT_BYTES);
+    buf_init(&f->body, CEIL_BODY_BYTES + 2 * MIB);
+    buf_init(&f->kept, CEIL_ANSWER_BYTES);
+    return f;
+}
+
+static us_t sooner(us_t from, us_t own, us_t otherwise)
+{
+    us_t length = own ? own : otherwise;
+
+    return length ? from + length : US_NEVER;
+}
+
+static void set_deadlines(struct flight *f)
+{
+    struct request *r = f->request;
+    const struct settings *s = &r->config->settings;
+
+    f->first_due = r->stream && f->target >= 0
+                       ? sooner(f->started, f->limits.first_token,
+                                s->first_token_timeout)
+                       : US_NEVER;
+    f->total_due = sooner(f->started, f->limits.total,
+                          f->target < 0 ? provider_of(f)->timeout : 0);
+    if (f->total_due > r->deadline && !f->shadow)
+        f->total_due = r->deadline;
+    if (!f->limits.idle)
+        f->limits.idle = s->idle_timeout;
+}
+
+void flight_start(struct request *r, const struct op *op)
+{
+    struct flight *f = flight_new(r, op);
+    enum error_type no;
+
+    if (!f) {
+        struct plan_event e = {.kind = PLAN_ANSWERED, .id = op->id,
+                               .error = ERROR_gateway_oom, .retry_after = -1};
+
+        request_tell(r, &e);
+        return;
+    }
+    no = may_start(f);
+    if (no != ERROR_none) {
+        flight_end(f, no, refusal_text(no));
+        return;
+    }
+    set_deadlines(f);
+    if (f->target < 0) {
+        if (buf_add(&f->body, op->text, op->len))
+            flight_end(f, ERROR_gateway_oom, "the body of a side call is too large");
+        else
+            launch(f, "");
+        return;
+    }
+    r->attempts++;
+    if (compose(f, op->overlay)) {
+        flight_end(f, ERROR_gateway_oom, "the edited body is too large");
+        return;
+    }
+    launch(f, paths[r->in.op]);
+}
+
+/* -- reading its answer ---------------------------------------------------- */
+
+static void flight_answered(struct flight *f)
+{
+    f->phase = FLIGHT_ANSWERED;
+    f->ok = true;
+    f->first_at = clock_now();
+    tell_answered(f);
+}
+
+/* The transfer ended badly, or before there was anything to call an answer. */
+static void flight_broke(struct flight *f, const struct transfer_state *ts)
+{
+    enum error_type e = ts->error ? ts->error : ERROR_provider_cut_stream;
+
+    flight_end(f, e, ts->detail[0] ? ts->detail
+                                   : "the provider ended before it answered");
+}
+
+/* Gather a body of an error or a side call. true when it is whole. */
+static bool gather(struct flight *f, const struct transfer_state *ts, size_t max)
+{
+    size_t len;
+    const char *bytes = transfer_bytes(f->transfer, &len);
+    size_t room = max > f->kept.len ? max - f->kept.len : 0;
+
+    if (len && buf_add(&f->kept, bytes, len < room ? len : room) == 0)
+        transfer_take(f->transfer, len);
+    if (len)
+        f->last_data = clock_now();
+    return ts->ended;
+}
+
+static const char *kept_bytes(const struct flight *f)
+{
+    return f->kept.data ? f->kept.data : "";
+}
+
+static void read_service(struct flight *f, const struct transfer_state *ts)
+{
+    if (!gather(f, ts, CEIL_ANSWER_BYTES / 8))
+        return;
+    if (ts->error != ERROR_none) {
+        flight_broke(f, ts);
+        return;
+    }
+    if (f->status / 100 == 2) {
+        f->first_at = clock_now();
+        f->ok = true;
+        flight_end(f, ERROR_none, NULL);
+    } else {
+        flight_refused(f, kept_bytes(f), f->kept.len);
+    }
+}
+
+static void read_refusal(struct flight *f, const struct transfer_state *ts)
+{
+    if (!gather(f, ts, CEIL_ERROR_BYTES))
+        return;
+    if (f->status / 100 == 3)
+        flight_end(f, ERROR_provider_bad_response,
+                   "the provider answered with a redirect, which is never followed");
+    else
+        flight_refused(f, kept_bytes(f), f->kept.len);
+}
+
+/* A whole body: it is an answer when all of it is here and says something. */
+static void read_whole(struct flight *f, const struct transfer_state *ts)
+{
+    size_t len;
+    const char *bytes = transfer_bytes(f->transfer, &len);
+
+    if (len > f->request->config->settings.answer_max) {
+        flight_end(f, ERROR_provider_bad_response,
+                   "the answer is larger than answer_max");
+        return;
+    }
+    if (!ts->ended)
+        return;
+    if (ts->error != ERROR_none) {
+        flight_broke(f, ts);
+        return;
+    }
+    switch (answer_body(&f->answer, bytes, len)) {
+    case ANSWER_CONTENT:
+        flight_answered(f);
+        break;
+    case ANSWER_ERROR:
+        flight_refused(f, bytes, len);
+        break;
+    default:
+        flight_end(f, ERROR_provider_bad_response,
+                   "the provider's answer has no choices or is not JSON");
+    }
+}
+
+/* Enough of the stream is here to call it answered? */
+static bool held_enough(const struct flight *f)
+{
+    if (f->limits.hold_all)
+        return f->done_event;
+    return f->scanned >= f->limits.hold;
+}
+
+/* One event before the first token is out. false: stop reading. */
+static bool read_event(struct flight *f, const struct sse_event *e)
+{
+    enum answer_event kind;
+
+    if (!e->has_data)
+        return true;
+    kind = answer_event(&f->answer, e->name, e->name_len, e->data, e->data_len);
+    if (kind == ANSWER_ERROR) {
+        flight_refused(f, e->data, e->data_len);
+        return false;
+    }
+    if (kind == ANSWER_BROKEN) {
+        flight_end(f, ERROR_provider_bad_response,
+                   "an event of the stream is not JSON");
+        return false;
+    }
+    f->last_data = clock_now();
+    f->done_event |= kind == ANSWER_DONE;
+    return true;
+}
+
+/* The provider is at the end of its stream and nothing was relayed yet. */
+static void stream_ended(struct flight *f, const struct transfer_state *ts)
+{
+    if (ts->error != ERROR_none || !f->answer.content)
+        flight_broke(f, ts);
+    else if (f->phase == FLIGHT_RUNNING)
+        flight_answered(f);             /* held to the end, and it is here */
+}
+
+static void read_stream(struct flight *f, const struct transfer_state *ts)
+{
+    struct sse_event e;
+    enum sse_result got;
+    size_t len;
+    const char *bytes = transfer_bytes(f->transfer, &len);
+
+    for (;;) {
+        got = sse_next(&f->sse, bytes + f->scanned, len - f->scanned, &e);
+        if (got != SSE_EVENT)
+            break;
+        f->scanned += e.raw_len;
+        if (!read_event(f, &e))
+            return;
+    }
+    if (got == SSE_TOO_LONG) {
+        flight_end(f, ERROR_provider_bad_response,
+                   "an event of the stream is longer than 1 MiB");
+        return;
+    }
+    if (f->phase == FLIGHT_RUNNING && f->answer.content && held_enough(f))
+        flight_answered(f);
+    else if (f->phase == FLIGHT_RUNNING && !f->answer.content &&
+             f->scanned >= CEIL_HOLD_BYTES)
+        flight_end(f, ERROR_provider_bad_response,
+                   "64 KiB of events held no content");
+    if (ts->ended && f->phase != FLIGHT_ENDED)
+        stream_ended(f, ts);
+}
+
+static void read_head(struct flight *f, const struct transfer_state *ts)
+{
+    if (f->status)
+        return;
+    f->status = ts->status;
+    f->retry_after = ts->retry_after;
+}
+
+/* A 2xx that cannot be the answer, whatever its body says; or NULL. */
+static const char *unexpected(const struct flight *f,
+                              const struct transfer_state *ts)
+{
+    if (ts->encoded)
+        return "the provider sent an encoded body although none was accepted";
+    if (f->status != 200)
+        return "the provider answered with a status that has no body";
+    if (!f->request->stream && ts->event_stream)
+        return "the provider answered with an event stream that was not asked for";
+    return NULL;
+}
+
+/* A body where a stream was asked for is an error, or of no use. */
+static void read_instead(struct flight *f, const struct transfer_state *ts)
+{
+    if (!gather(f, ts, CEIL_ERROR_BYTES))
+        return;
+    if (answer_body(&f->answer, kept_bytes(f), f->kept.len) == ANSWER_ERROR)
+        flight_refused(f, kept_bytes(f), f->kept.len);
+    else
+        flight_end(f, ERROR_provider_bad_response,
+                   "the provider answered a streaming call without an event stream");
+}
+
+static void read_answer(struct flight *f, const struct transfer_state *ts)
+{
+    const char *why = unexpected(f, ts);
+
+    if (why)
+        flight_end(f, ERROR_provider_bad_response, why);
+    else if (f->request->stream && !ts->event_stream)
+        read_instead(f, ts);
+    else if (f->phase == FLIGHT_RELAYED)
+        relay_more(f->request);
+    else if (ts->event_stream)
+        read_stream(f, ts);
+    else if (f->phase == FLIGHT_RUNNING)
+        read_whole(f, ts);
+}
+
+void flight_news(struct flight *f)
+{
+    const struct transfer_state *ts = transfer_state(f->transfer);
+
+    if (!ts->head) {
+        if (ts->ended)
+            flight_broke(f, ts);
+        return;
+    }
+    read_head(f, ts);
+    if (f->target < 0)
+        read_service(f, ts);
+    else if (f->status / 100 != 2)
+        read_refusal(f, ts);
+    else
+        read_answer(f, ts);
+}
+
+/* -- deadlines ------------------------------------------------------------- */
+
+static us_t idle_due(const struct flight *f)
+{
+    if (!f->last_data || !f->limits.idle || !f->transfer ||
+        transfer_paused(f->transfer))
+        return US_NEVER;
+    return f->last_data + f->limits.idle;
+}
+
+us_t flight_due(const struct flight *f)
+{
+    us_t due = f->total_due, idle = idle_due(f);
+
+    if (f->phase == FLIGHT_ENDED)
+        return US_NEVER;
+    if (f->phase == FLIGHT_RUNNING && f->first_due < due)
+        due = f->first_due;
+    return idle < due ? idle : due;
+}
+
+void flight_deadlines(struct flight *f, us_t now)
+{
+    if (f->phase == FLIGHT_ENDED || flight_due(f) > now)
+        return;
+    if (f->total_due <= now)
+        flight_end(f, ERROR_provider_timeout_total,
+                   "the answer was not whole within its total time");
+    else if (f->phase == FLIGHT_RUNNING && f->first_due <= now)
+        flight_end(f, ERROR_provider_timeout_first_token,
+                   "no content came within the first-token time");
+    else
+        flight_end(f, ERROR_provider_timeout_idle,
+                   "the provider fell silent for longer than the idle time");
+}
+
+/* -- its text -------------------------------------------------------------- */
+
+/* Text of the events not taken yet: all of a held stream. */
+static void stream_text(const struct flight *f, struct buf *out)
+{
+    struct sse_event e;
+    struct sse sse;
+    size_t len, at = 0;
+    const char *bytes = transfer_bytes(f->transfer, &len);
+
+    sse_init(&sse, CEIL_EVENT_BYTES);
+    while (sse_next(&sse, bytes + at, len - at, &e) == SSE_EVENT) {
+        at += e.raw_len;
+        if (e.has_data)
+            answer_text(e.data, e.data_len, out);
+    }
+    sse_free(&sse);
+}
+
+bool flight_text(struct flight *f, int what, struct buf *out)
+{
+    size_t len = f->kept.len;
+    const char *bytes = kept_bytes(f);
+
+    if (f->transfer && f->target >= 0) {
+        if (transfer_state(f->transfer)->event_stream &&
+            what == PLAN_ANSWER_TEXT) {
+            stream_text(f, out);
+            return true;
+        }
+        bytes = transfer_bytes(f->transfer, &len);
+    }
+    if (what == PLAN_ANSWER_TEXT && f->target >= 0)
+        answer_text(bytes, len, out);
+    else
+        buf_add(out, bytes, len);
+    return true;
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the request*.c files share: the request and its attempts.
+ *
+ *   request.c          the journey: begin, steps, ops, end, drop
+ *   request_flight.c   one attempt: body, deadlines, reading its answer
+ *   request_relay.c    from an attempt's bytes to the client's
+ *   request_finish.c   metrics, record, log line
+ */
+#ifndef LEME_REQUEST_IMPL_H
+#define LEME_REQUEST_IMPL_H
+
+#include "request.h"
+
+#include "answer.h"
+#include "bind.h"
+#include "ceilings.h"
+#include "config.h"
+#include "json.h"
+#include "metrics.h"
+#include "policy.h"
+#include "record.h"
+#include "sse.h"
+#include "timer.h"
+#include "upstream.h"
+
+#define REQUEST_EVENTS 64       /* waiting for their step */
+#define REQUEST_WAITS 16
+#define SERIES_CACHE 1024
+
+struct requests {
+    struct requests_env env;
+    struct upstream *upstream;
+    struct policy_state *state;     /* current */
+    struct request *first, *last;   /* all, oldest first */
+    struct request *ready;          /* with events to step */
+    struct request **ready_end;
+    struct event *wake;             /* a turn, right after this callback */
+    bool turning;
+    unsigned in_flight;
+    double retry_tokens;
+    us_t retry_refilled;
+    struct buf scratch;
+    uint64_t rng[4];
+    struct {
+        uint64_t key;
+        series_t series;
+    } cache[SERIES_CACHE];
+};
+
+/* One attempt. */
+enum flight_phase {
+    FLIGHT_RUNNING,     /* not answered yet */
+    FLIGHT_ANSWERED,    /* content is here; held */
+    FLIGHT_RELAYED,     /* its bytes go to the client */
+    FLIGHT_ENDED        /* over; kept for its text until the request ends */
+};
+
+struct flight {
+    struct flight *next;
+    struct request *request;
+    unsigned id;                    /* the policy's; 0 for the default route */
+    int target;                     /* -1: a service */
+    unsigned provider;
+    enum flight_phase phase;
+    bool shadow, hedge, events, entered, told_answered;
+    struct transfer *transfer;      /* owned; NULL when over */
+    struct buf body;                /* what is sent when it is not the client's */
+    struct limits limits;
+    us_t started, first_due, total_due, last_data;
+    us_t first_at;                  /* answered */
+    us_t gap;                       /* longest silence between events */
+    struct sse sse;
+    size_t scanned;                 /* read but not taken */
+    struct answer answer;
+    struct buf kept;                /* body of an error, a fetch, or a whole answer */
+    bool ok;
+    bool committed;                 /* bytes of it went to the client */
+    bool done_event;                /* [DONE] was read */
+    int status;
+    enum error_type error;
+    us_t retry_after;               /* -1 unknown */
+    char detail[200];               /* for the client's error and the record */
+    char code[64], param[64];       /* the provider's, of a caller's mistake */
+    char upstream_id[128];
+    us_t connect_us, head_us, ended;
+};
+
+enum reply_phase {
+    REPLY_NONE,         /* nothing was written */
+    REPLY_EARLY,        /* 200 and comments, before any content */
+    REPLY_STREAM,       /* events are relayed */
+    REPLY_OWN,          /* the policy writes its own stream */
+    REPLY_DONE
+};
+
+struct request {
+    struct request *prev, *next;
+    struct request *ready_next;
+    bool ready;
+    struct requests *all;
+    struct request_input in;
+    char id[129];
+    char trace[64];                 /* traceparent to send upstream */
+    int model;                      /* index into config.models */
+    bool stream, include_usage;
+    bool body_open;                 /* doc is open */
+    struct json_doc doc;
+    struct plan plan;
+    struct policy_state *state;     /* counted until the request ends */
+    const struct config *config;
+    struct record record;
+    struct flight *flights;
+    struct flight *relayed;         /* the one being relayed, or the last */
+    enum reply_phase phase;
+    unsigned attempts;
+    struct { unsigned id; us_t due; } waits[REQUEST_WAITS];
+    unsigned nwaits;
+    struct plan_event events[REQUEST_EVENTS];
+    unsigned event_first, event_count;
+    struct timer timer;
+    us_t began, deadline, early_due, comment_due;
+    us_t policy_us, first_us, total_us;
+    bool defaulting;                /* on the default route */
+    unsigned default_at;            /* its next target */
+    enum error_type default_because;
+    bool over;                      /* answered: what is left has no client */
+    bool resume;                    /* the policy may relay another */
+    bool item_waits;                /* an event is with the policy */
+    struct buf item;                /* that event's data */
+    size_t item_raw;                /* its bytes in the transfer */
+    enum error_type error;          /* what the client got; ERROR_none */
+    const char *end;                /* two letters */
+    unsigned held;                  /* frames on the stack that look at it */
+    char *body_copy;                /* owned; when the policy outlives the client */
+    char agent[120], peer[46];      /* of the client, kept for the log */
+    size_t sent;                    /* bytes the client got */
+    int status;                     /* the client got */
+    char fallback[40];              /* error of the attempt that was left */
+    char extra_headers[512];        /* of leme.reject: whole lines */
+    char message[400];              /* sentence of the client's error */
+};
+
+/* request.c */
+/** Queue an event for the policy (or the default route) and mark as ready. */
+void request_tell(struct request *r, const struct plan_event *e);
+/** The one way to end: account, tell the owner, drop. ${cut}: the connection
+ * cannot be used any more. */
+void request_end(struct request *r, bool cut);
+/** Give the client's body back, unless the policy may still read it. */
+void request_release_body(struct request *r);
+/** The earliest deadline decides when the timer fires. */
+void request_rearm(struct request *r);
+
+/* request_flight.c */
+struct flight *flight_find(struct request *r, unsigned id);
+/** Start an attempt of a target (or of a service). Never fails at once: what is
+ * refused becomes an event. */
+void flight_start(struct request *r, const struct op *op);
+void flight_news(struct flight *f);
+/** End it early: caller_cancelled, or what a deadline says. */
+void flight_stop(struct flight *f, enum error_type e, const char *detail);
+void flight_deadlines(struct flight *f, us_t now);
+us_t flight_due(const struct flight *f);
+void flight_free(struct flight *f);
+bool flight_text(struct flight *f, int what, struct buf *out);
+
+/* request_relay.c */
+/** Begin to relay an answered attempt. */
+void relay_start(struct request *r, struct flight *f);
+/** Move what is here of the relayed attempt to the client. */
+void relay_more(struct request *r);
+/** Answer with the error of a failed attempt. */
+void relay_failure(struct request *r, struct flight *f);
+/** Answer with an error of our own (or end the stream with it). */
+void relay_error(struct request *r, enum error_type e, const char *message);
+/** What the policy said of the event it was shown. */
+void relay_item(struct request *r, const struct op *op);
+/** A reply of the policy's own. */
+void relay_reply(struct request *r, const struct op *op);
+void relay_open(struct request *r, const struct op *op);
+void relay_write(struct request *r, const char *bytes, size_t n);
+void relay_close(struct request *r, bool cut);
+/** Commit 200 before the first token. */
+void relay_early(struct request *r);
+void relay_comment(struct request *r);
+
+/* request_finish.c */
+/** Account one attempt that is over. */
+void finish_flight(struct flight *f);
+/** Account the request and push its record. */
+void finish_request(struct request *r);
+double flight_cost(const struct flight *f);
+series_t finish_series(struct requests *rs, enum metric m, uint64_t key,
+                       const char *const *values);
+
+#endif

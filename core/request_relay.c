@@ -1,0 +1,562 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * From an attempt's bytes to the client's. On the pass-through path nothing is
+ * parsed twice and nothing is copied but into the socket: whole events are
+ * found, read in passing, and sent on as one piece a turn.
+ */
+#include "request_impl.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* After [DONE] the provider's own end is awaited for this long, so that its
+ * connection can be used again. */
+#define TAIL_US (1 * US_PER_S)
+
+static const char done_event[] = "data: [DONE]\n\n";
+
+/* -- headers --------------------------------------------------------------- */
+
+/* Milliseconds with three decimals; printf is slow and sees the locale. */
+static void add_ms(struct buf *b, us_t us)
+{
+    char text[32];
+    size_t at = sizeof text;
+    uint64_t n = us > 0 ? (uint64_t)us : 0;
+
+    for (int i = 0; i < 3; i++, n /= 10)
+        text[--at] = (char)('0' + n % 10);
+    text[--at] = '.';
+    do {
+        text[--at] = (char)('0' + n % 10);
+        n /= 10;
+    } while (n);
+    buf_add(b, text + at, sizeof text - at);
+}
+
+static void add_header(struct buf *b, const char *name, const char *value)
+{
+    buf_adds(b, name);
+    buf_adds(b, ": ");
+    buf_adds(b, value);
+    buf_add(b, "\r\n", 2);
+}
+
+/* What every answer of the engine says about itself. */
+static struct buf *own_headers(struct request *r, const struct flight *f)
+{
+    struct buf *b = &r->all->scratch;
+    us_t now = clock_now();
+
+    b->len = 0;
+    add_header(b, "x-request-id", r->id);
+    if (f && f->ok && f->target >= 0)
+        add_header(b, "x-leme-target", r->config->targets[f->target].name);
+    if (r->model >= 0)
+        add_header(b, "x-leme-policy",
+                   policy_label(r->state, (unsigned)r->model));
+    if (r->attempts > 1)
+        buf_addf(b, "x-leme-attempts: %u\r\n", r->attempts);
+    buf_adds(b, "server-timing: policy;dur=");
+    add_ms(b, r->policy_us);
+    buf_adds(b, ", queue;dur=0, first;dur=");
+    add_ms(b, (f && f->first_at ? f->first_at : now) - r->in.received);
+    buf_add(b, "\r\n", 2);
+    return b;
+}
+
+static void begin_stream(struct request *r, const struct flight *f)
+{
+    struct buf *b = own_headers(r, f);
+
+    buf_adds(b, "content-type: text/event-stream\r\n"
+                "cache-control: no-cache\r\nx-accel-buffering: no\r\n");
+    reply_head(r->in.reply, 200, b->data, b->len, -1);
+    r->comment_due = US_NEVER;
+    if (r->config->settings.keepalive_comment)
+        r->comment_due = clock_now() + r->config->settings.keepalive_comment;
+}
+
+static void note_first(struct request *r)
+{
+    if (!r->first_us)
+        r->first_us = clock_now() - r->in.received;
+}
+
+/* -- errors ---------------------------------------------------------------- */
+
+static void error_object(struct request *r, const struct flight *f,
+                         enum error_type e, const char *message,
+                         struct buf *out)
+{
+    const struct error_row *row = errors_row(e);
+    char text[400];
+    size_t n;
+
+    snprintf(text, sizeof text, "%s", message);
+    n = config_redact(r->config, text, strlen(text));
+    buf_adds(out, "{\"error\":{\"message\":");
+    buf_add_json(out, text, n);
+    buf_addf(out, ",\"type\":\"%s\",\"param\":", row->type);
+    if (f && f->param[0])
+        buf_add_json(out, f->param, strlen(f->param));
+    else
+        buf_adds(out, "null");
+    buf_addf(out, ",\"code\":\"%s\",\"error_type\":\"%s\"}}", row->code, row->name);
+}
+
+/* A stream that fails ends with one error event and the end mark. */
+static void end_with_event(struct request *r, const struct flight *f,
+                           enum error_type e, const char *message)
+{
+    struct buf *b = &r->all->scratch;
+
+    b->len = 0;
+    buf_adds(b, "data: ");
+    error_object(r, f, e, message, b);
+    buf_adds(b, "\n\n");
+    buf_adds(b, done_event);
+    reply_body(r->in.reply, b->data, b->len);
+    reply_finish(r->in.reply);
+}
+
+static void add_retry(struct buf *b, const struct flight *f, int status)
+{
+    us_t wait = f ? f->retry_after : -1;
+
+    if ((status != 429 && status != 503) || wait < 0 || wait > 60 * US_PER_S)
+        return;
+    buf_addf(b, "retry-after: %lld\r\nretry-after-ms: %lld\r\n",
+             (long long)((wait + US_PER_S - 1) / US_PER_S),
+             (long long)(wait / US_PER_MS));
+}
+
+static void answer_error(struct request *r, const struct flight *f,
+                         enum error_type e, int status, const char *message)
+{
+    struct buf *b = own_headers(r, f), body;
+
+    buf_init(&body, 8 * KIB);
+    error_object(r, f, e, message, &body);
+    add_header(b, "content-type", "application/json");
+    add_header(b, "x-should-retry", errors_row(e)->retry ? "true" : "false");
+    add_retry(b, f, status);
+    buf_adds(b, r->extra_headers);
+    reply_head(r->in.reply, status, b->data, b->len, (long long)body.len);
+    reply_body(r->in.reply, body.data, body.len);
+    reply_finish(r->in.reply);
+    buf_free(&body);
+}
+
+static void fail(struct request *r, const struct flight *f, enum error_type e,
+                 int status, const char *message)
+{
+    r->error = e;
+    snprintf(r->message, sizeof r->message, "%s", message);
+    if (r->phase == REPLY_DONE)
+        return;
+    if (r->phase == REPLY_NONE)
+        answer_error(r, f, e, status, message);
+    else
+        end_with_event(r, f, e, message);
+    r->phase = REPLY_DONE;
+    request_end(r, false);
+}
+
+void relay_error(struct request *r, enum error_type e, const char *message)
+{
+    fail(r, NULL, e, errors_row(e)->status, message);
+}
+
+/* Is this the caller's own mistake, so that the provider's words help? */
+static bool callers_mistake(enum error_type e)
+{
+    return e == ERROR_provider_invalid_request ||
+           e == ERROR_provider_context_too_long ||
+           e == ERROR_provider_content_filtered ||
+           e == ERROR_provider_model_gone;
+}
+
+void relay_failure(struct request *r, struct flight *f)
+{
+    const struct error_row *row = errors_row(f->error);
+    const char *name = f->target >= 0 ? r->config->targets[f->target].name : "";
+    int status = row->status;
+    char text[400];
+
+    if (f->error == ERROR_provider_invalid_request && f->status / 100 == 4)
+        status = f->status;
+    if (callers_mistake(f->error) && f->detail[0])
+        snprintf(text, sizeof text, "%s", f->detail);
+    else
+        snprintf(text, sizeof text, "%s failed (%s): %s", name, row->name,
+                 f->detail[0] ? f->detail : "no reason was given");
+    fail(r, f, f->error, status, text);
+}
+
+/* -- whole answers --------------------------------------------------------- */
+
+static void relay_whole(struct request *r, struct flight *f)
+{
+    const struct transfer_state *ts = transfer_state(f->transfer);
+    struct buf *b = own_headers(r, f);
+    size_t len;
+    const char *bytes = transfer_bytes(f->transfer, &len);
+
+    add_header(b, "content-type", "application/json");
+    if (ts->request_id[0])
+        add_header(b, "x-upstream-request-id", ts->request_id);
+    note_first(r);
+    f->committed = true;
+    reply_head(r->in.reply, 200, b->data, b->len, (long long)len);
+    reply_body(r->in.reply, bytes, len);
+    reply_finish(r->in.reply);
+    r->phase = REPLY_DONE;
+    flight_stop(f, ERROR_none, NULL);
+    request_end(r, false);
+}
+
+/* -- streams --------------------------------------------------------------- */
+
+/* The answer is whole for the client. The attempt may still wait for its
+ * provider to end the transfer. */
+static void stream_done(struct request *r, struct flight *f)
+{
+    reply_finish(r->in.reply);
+    r->phase = REPLY_DONE;
+    if (transfer_state(f->transfer)->ended)
+        flight_stop(f, ERROR_none, NULL);
+    else
+        f->total_due = clock_now() + TAIL_US;
+    request_end(r, false);
+}
+
+static void stream_failed(struct request *r, struct flight *f,
+                          enum error_type e, const char *detail)
+{
+    char text[200];
+
+    snprintf(text, sizeof text, "%s", detail);
+    flight_stop(f, e, text);
+    /* With resume the policy may go on with another target. */
+    if (!r->resume || !plan_open(&r->plan))
+        relay_failure(r, f);
+}
+
+/* What the walk over the events of one turn came to. */
+struct walk {
+    const char *bytes;
+    size_t at;              /* read so far */
+    size_t from;            /* sent so far */
+    enum { WALK_ON, WALK_DONE, WALK_FAILED, WALK_ITEM } outcome;
+    enum error_type error;
+    const char *detail;
+};
+
+static void send_read(struct request *r, struct walk *w)
+{
+    reply_body(r->in.reply, w->bytes + w->from, w->at - w->from);
+    w->from = w->at;
+}
+
+static void walk_failed(struct walk *w, enum error_type e, const char *detail)
+{
+    w->outcome = WALK_FAILED;
+    w->error = e;
+    w->detail = detail;
+}
+
+/* Read one event in passing. What is sent is everything between from and at. */
+static void walk_event(struct request *r, struct flight *f, struct walk *w,
+                       const struct sse_event *e)
+{
+    enum answer_event kind;
+    us_t now;
+
+    if (!e->has_data) {
+        w->at += e->raw_len;
+        return;
+    }
+    kind = answer_event(&f->answer, e->name, e->name_len, e->data, e->data_len);
+    now = clock_now();
+    if (f->last_data && now - f->last_data > f->gap)
+        f->gap = now - f->last_data;
+    f->last_data = now;
+    if (kind == ANSWER_ERROR) {
+        send_read(r, w);
+        answer_sentence(e->data, e->data_len, f->detail, sizeof f->detail,
+                        f->code, sizeof f->code, f->param, sizeof f->param);
+        walk_failed(w, answer_classify(200, e->data, e->data_len),
+                    "the provider ended its stream with an error");
+    } else if (kind == ANSWER_BROKEN) {
+        send_read(r, w);
+        walk_failed(w, ERROR_provider_bad_response,
+                    "an event of the stream is not JSON");
+    } else if (kind == ANSWER_USAGE && !r->include_usage) {
+        send_read(r, w);
+        w->at += e->raw_len;
+        w->from = w->at;
+    } else if (f->events && kind != ANSWER_DONE) {
+        send_read(r, w);
+        r->item.len = 0;
+        buf_add(&r->item, e->data, e->data_len);
+        r->item_raw = e->raw_len;
+        w->outcome = WALK_ITEM;
+    } else {
+        w->at += e->raw_len;
+        if (kind == ANSWER_DONE)
+            w->outcome = WALK_DONE;
+    }
+}
+
+/* The provider's end without [DONE]: whole when it said why it finished. */
+static void walk_end(struct request *r, struct flight *f, struct walk *w,
+                     size_t len)
+{
+    const struct transfer_state *ts = transfer_state(f->transfer);
+    struct sse_event e;
+
+    if (ts->error == ERROR_none &&
+        sse_rest(&f->sse, w->bytes + w->at, len - w->at, &e) == SSE_EVENT) {
+        walk_event(r, f, w, &e);
+        send_read(r, w);
+        if (w->outcome == WALK_ON)
+            reply_body(r->in.reply, "\n\n", 2);
+        if (w->outcome != WALK_ON)
+            return;
+    }
+    if (ts->error != ERROR_none) {
+        walk_failed(w, ts->error, ts->detail);
+    } else if (f->answer.finish[0]) {
+        send_read(r, w);
+        reply_body(r->in.reply, done_event, sizeof done_event - 1);
+        w->outcome = WALK_DONE;
+    } else {
+        walk_failed(w, ERROR_provider_cut_stream,
+                    "the provider's stream ended without a finish reason");
+    }
+}
+
+static void walk(struct request *r, struct flight *f, struct walk *w)
+{
+    struct sse_event e;
+    enum sse_result got = SSE_MORE;
+    size_t len;
+
+    w->bytes = transfer_bytes(f->transfer, &len);
+    while (w->outcome == WALK_ON) {
+        got = sse_next(&f->sse, w->bytes + w->at, len - w->at, &e);
+        if (got != SSE_EVENT)
+            break;
+        walk_event(r, f, w, &e);
+    }
+    if (w->outcome == WALK_ON && got == SSE_TOO_LONG)
+        walk_failed(w, ERROR_provider_bad_response,
+                    "an event of the stream is longer than 1 MiB");
+    if (w->outcome == WALK_ON && transfer_state(f->transfer)->ended)
+        walk_end(r, f, w, len);
+    send_read(r, w);
+}
+
+static void push_back_comment(struct request *r)
+{
+    if (r->comment_due != US_NEVER)
+        r->comment_due = clock_now() + r->config->settings.keepalive_comment;
+}
+
+/* The policy looks at every event of this attempt. */
+static void tell_item(struct request *r, struct flight *f)
+{
+    struct plan_event e = {.kind = PLAN_ITEM, .id = f->id,
+                           .data = r->item.data, .len = r->item.len};
+
+    r->item_waits = true;
+    request_tell(r, &e);
+}
+
+void relay_more(struct request *r)
+{
+    struct flight *f = r->relayed;
+    struct walk w = {.outcome = WALK_ON};
+
+    if (!f || !f->transfer || r->item_waits)
+        return;
+    if (r->phase == REPLY_DONE) {       /* only the tail is awaited */
+        size_t len;
+
+        transfer_bytes(f->transfer, &len);
+        transfer_take(f->transfer, len);
+        if (transfer_state(f->transfer)->ended)
+            flight_stop(f, ERROR_none, NULL);
+        return;
+    }
+    if (r->phase != REPLY_STREAM || reply_queued(r->in.reply) > CEIL_REPLY_QUEUE)
+        return;
+    walk(r, f, &w);
+    if (w.at)
+        transfer_take(f->transfer, w.at);
+    push_back_comment(r);
+    if (w.outcome == WALK_ITEM)
+        tell_item(r, f);
+    else if (w.outcome == WALK_DONE)
+        stream_done(r, f);
+    else if (w.outcome == WALK_FAILED)
+        stream_failed(r, f, w.error, f->detail[0] ? f->detail : w.detail);
+    else
+        r->in.flush(r->in.owner);
+}
+
+void relay_item(struct request *r, const struct op *op)
+{
+    struct flight *f = r->relayed;
+    size_t len;
+    const char *bytes;
+
+    if (!r->item_waits || !f || f->id != op->id || !f->transfer)
+        return;
+    r->item_waits = false;
+    bytes = transfer_bytes(f->transfer, &len);
+    if (op->kind == OP_PASS) {
+        reply_body(r->in.reply, bytes, r->item_raw);
+    } else if (op->kind == OP_REPLACE) {
+        reply_body(r->in.reply, "data: ", 6);
+        reply_body(r->in.reply, op->text, op->len);
+        reply_body(r->in.reply, "\n\n", 2);
+    }
+    transfer_take(f->transfer, r->item_raw);
+    relay_more(r);
+}
+
+void relay_start(struct request *r, struct flight *f)
+{
+    if (!f->ok) {
+        relay_failure(r, f);
+        return;
+    }
+    f->phase = FLIGHT_RELAYED;
+    r->relayed = f;
+    r->error = ERROR_none;
+    if (!r->stream) {
+        relay_whole(r, f);
+        return;
+    }
+    if (r->phase == REPLY_NONE)
+        begin_stream(r, f);
+    r->phase = REPLY_STREAM;
+    f->committed = true;
+    note_first(r);
+    request_release_body(r);
+    /* What was held is read again, now with the client's eyes. */
+    f->scanned = 0;
+    sse_free(&f->sse);
+    sse_init(&f->sse, CEIL_EVENT_BYTES);
+    answer_init(&f->answer);
+    transfer_hold(f->transfer, CEIL_HOLD_BYTES);
+    relay_more(r);
+}
+
+/* -- before and between ---------------------------------------------------- */
+
+void relay_early(struct request *r)
+{
+    r->early_due = US_NEVER;
+    if (r->phase != REPLY_NONE || !r->stream)
+        return;
+    begin_stream(r, NULL);
+    r->phase = REPLY_EARLY;
+    relay_comment(r);
+}
+
+void relay_comment(struct request *r)
+{
+    static const char comment[] = ": keep-alive\n\n";
+
+    push_back_comment(r);
+    /* Never into the middle of an event: only whole events were sent. */
+    if (reply_queued(r->in.reply) == 0)
+        reply_body(r->in.reply, comment, sizeof comment - 1);
+    r->in.flush(r->in.owner);
+}
+
+/* -- replies of the policy's own ------------------------------------------- */
+
+static bool has_type(const struct op *op)
+{
+    return op->headers_len && memmem(op->headers, op->headers_len, "ontent-", 7) &&
+           memmem(op->headers, op->headers_len, "ype:", 4);
+}
+
+static struct buf *op_headers(struct request *r, const struct op *op)
+{
+    struct buf *b = own_headers(r, NULL);
+
+    buf_add(b, op->headers, op->headers_len);
+    if (!has_type(op))
+        add_header(b, "content-type",
+                   op->len && op->text[0] != '{' && op->text[0] != '['
+                       ? "text/plain; charset=utf-8" : "application/json");
+    if (op->status >= 400)
+        add_header(b, "x-should-retry",
+                   errors_row(op->error)->retry ? "true" : "false");
+    return b;
+}
+
+static void reject(struct request *r, const struct op *op)
+{
+    char text[400];
+
+    snprintf(text, sizeof text, "%.*s", (int)op->len, op->text);
+    if (op->headers_len < sizeof r->extra_headers)
+        snprintf(r->extra_headers, sizeof r->extra_headers, "%.*s",
+                 (int)op->headers_len, op->headers);
+    fail(r, NULL, op->error, op->status, text);
+}
+
+void relay_reply(struct request *r, const struct op *op)
+{
+    struct buf *b;
+
+    r->error = op->error;
+    note_first(r);
+    /* leme.reject gives a sentence: it goes out as any error does. */
+    if (op->error && (op->len == 0 || op->text[0] != '{')) {
+        reject(r, op);
+        return;
+    }
+    if (r->phase == REPLY_EARLY) {
+        relay_error(r, op->error ? op->error : ERROR_policy_denied,
+                    "the policy answered after the stream had begun");
+        return;
+    }
+    b = op_headers(r, op);
+    reply_head(r->in.reply, op->status, b->data, b->len, (long long)op->len);
+    reply_body(r->in.reply, op->text, op->len);
+    reply_finish(r->in.reply);
+    r->phase = REPLY_DONE;
+    request_end(r, false);
+}
+
+void relay_open(struct request *r, const struct op *op)
+{
+    struct buf *b = op_headers(r, op);
+
+    note_first(r);
+    reply_head(r->in.reply, op->status, b->data, b->len, -1);
+    reply_body(r->in.reply, op->text, op->len);
+    r->phase = REPLY_OWN;
+    r->in.flush(r->in.owner);
+}
+
+void relay_write(struct request *r, const char *bytes, size_t n)
+{
+    reply_body(r->in.reply, bytes, n);
+    r->in.flush(r->in.owner);
+}
+
+void relay_close(struct request *r, bool cut)
+{
+    if (!cut)
+        reply_finish(r->in.reply);
+    r->phase = REPLY_DONE;
+    request_end(r, cut);
+}

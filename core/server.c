@@ -1,0 +1,569 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What happens before a request exists: the path decides what is asked, the key
+ * who asks, the limits whether now. All of it needs the head only, so a refusal
+ * never waits for a body.
+ */
+#include "server.h"
+
+#include "board.h"
+#include "ceilings.h"
+#include "config.h"
+#include "conn.h"
+#include "metrics.h"
+#include "policy.h"
+#include "record.h"
+#include "request.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+struct server {
+    struct server_env env;
+    struct conns *conns;
+    struct buf headers, body;       /* of the answer being made */
+    bool draining;
+};
+
+/* What a pending request of a connection is: kept in the conn's user pointer. */
+struct pending {
+    struct server *server;
+    struct conn *conn;
+    struct request *request;        /* NULL until begun */
+    bool conn_left;                 /* the client left: conn frees itself */
+    int client;                     /* -1: none configured */
+    int client_slot, global_slot;   /* places taken; -1: none */
+};
+
+/* -- paths ----------------------------------------------------------------- */
+
+enum route { ROUTE_CHAT, ROUTE_COMPLETIONS, ROUTE_EMBEDDINGS, ROUTE_MODELS,
+             ROUTE_MODEL, ROUTE_LIVE, ROUTE_READY, ROUTE_OPTIONS, ROUTE_NONE };
+
+static const struct {
+    const char *path;
+    enum route route;
+    bool post;
+    bool open;                      /* needs no key */
+} paths[] = {
+    {"/chat/completions", ROUTE_CHAT, true, false},
+    {"/completions", ROUTE_COMPLETIONS, true, false},
+    {"/embeddings", ROUTE_EMBEDDINGS, true, false},
+    {"/models", ROUTE_MODELS, false, false},
+    {"/livez", ROUTE_LIVE, false, true},
+    {"/readyz", ROUTE_READY, false, true},
+    {"/health", ROUTE_LIVE, false, true},
+    {"/healthz", ROUTE_LIVE, false, true},
+};
+
+struct asked {
+    enum route route;
+    bool post, open;
+    const char *name;               /* behind /models/ */
+    size_t name_len;
+};
+
+static struct asked find_path(const char *path, size_t len)
+{
+    struct asked a = {.route = ROUTE_NONE};
+
+    if (len > 3 && memcmp(path, "/v1/", 4) == 0) {
+        path += 3;
+        len -= 3;
+    }
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        if (strlen(paths[i].path) != len || memcmp(paths[i].path, path, len) != 0)
+            continue;
+        a.route = paths[i].route;
+        a.post = paths[i].post;
+        a.open = paths[i].open;
+        return a;
+    }
+    if (len > 8 && memcmp(path, "/models/", 8) == 0) {
+        a.route = ROUTE_MODEL;
+        a.name = path + 8;
+        a.name_len = len - 8;
+    }
+    return a;
+}
+
+static struct asked asked_of(const struct conn *c)
+{
+    const struct http1_head *h = conn_head(c);
+    struct asked a = {.route = ROUTE_OPTIONS, .open = true};
+
+    if (h->method == HTTP1_OPTIONS)
+        return a;
+    return find_path(conn_bytes(c) + h->path.at, h->path.len);
+}
+
+/* -- refusing -------------------------------------------------------------- */
+
+static const struct config *config_of(const struct server *s)
+{
+    return policy_generation(requests_state(s->env.requests))->config;
+}
+
+static const char *header(const struct conn *c, const char *name, size_t *len)
+{
+    const struct http1_field *f = http1_find(conn_bytes(c), conn_head(c), name);
+
+    if (!f)
+        return NULL;
+    *len = f->value.len;
+    return conn_bytes(c) + f->value.at;
+}
+
+/* Refused requests are counted and logged like all others. */
+static void account(struct server *s, const char *op, enum error_type e,
+                    int status, const char *id, const char *peer)
+{
+    struct record r;
+    struct record_blob *blob;
+    char code[8];
+    const char *values[] = {op, "_other", code, errors_row(e)->name, "false"};
+
+    snprintf(code, sizeof code, "%d", status);
+    metrics_add(s->env.metrics, s->env.shard,
+                metrics_series(s->env.metrics, METRIC_REQUESTS, values), 1);
+    record_init(&r);
+    record_add(&r, RECORD_begin, id, (int64_t)clock_wall(), "", op, "", 0, "",
+               policy_generation(requests_state(s->env.requests))->short_revision,
+               "", (int64_t)0, "");
+    record_add(&r, RECORD_end, (int64_t)status, errors_row(e)->name,
+               strncmp(errors_row(e)->name, "caller", 6) ? "GR" : "CR",
+               (int64_t)0, "", "", "", (int64_t)-1, (int64_t)-1, (int64_t)-1,
+               (int64_t)-1, (int64_t)0, (int64_t)-1, (int64_t)-1, (int64_t)-1,
+               (int64_t)-1, (int64_t)-1, (int64_t)-1, -1.0, (int64_t)0,
+               (int64_t)0, peer, "", "");
+    blob = record_seal(&r);
+    record_free(&r);
+    if (blob)
+        s->env.finished(s->env.arg, blob);
+}
+
+static void fill_refusal(struct server *s, struct conn_refusal *no,
+                         enum error_type e, int status, const char *message,
+                         const char *id)
+{
+    s->headers.len = s->body.len = 0;
+    request_error(e, message, id, &s->headers, &s->body);
+    if (status == 429 || status == 503)
+        buf_adds(&s->headers, "retry-after: 1\r\n");
+    if (status == 401)
+        buf_adds(&s->headers, "www-authenticate: Bearer\r\n");
+    if (status == 405)
+        buf_adds(&s->headers, "allow: GET, HEAD, POST\r\n");
+    buf_addc(&s->headers, '\0');
+    no->status = status;
+    no->headers = s->headers.data;
+    no->body = s->body.data;
+    no->body_len = s->body.len;
+}
+
+static bool refuse(struct server *s, struct conn *c, struct conn_refusal *no,
+                   enum error_type e, int status, const char *message)
+{
+    char id[129];
+    size_t len;
+    const char *theirs = header(c, "x-request-id", &len);
+
+    request_id(theirs, theirs ? len : 0, id);
+    fill_refusal(s, no, e, status, message, id);
+    account(s, "_other", e, status, id, conn_peer(c));
+    return false;
+}
+
+static void on_fault(void *arg, const struct http1_fault *fault,
+                     struct conn_refusal *no)
+{
+    struct server *s = arg;
+    enum error_type e = ERROR_caller_invalid_request;
+    char id[129];
+
+    if (fault->status == 413)
+        e = ERROR_caller_too_large;
+    else if (fault->status == 408)
+        e = ERROR_caller_timeout;
+    else if (fault->status == 503)
+        e = ERROR_gateway_shed;
+    request_id(NULL, 0, id);
+    fill_refusal(s, no, e, fault->status, fault->message, id);
+    account(s, "_other", e, fault->status, id, "");
+}
+
+/* -- keys and limits ------------------------------------------------------- */
+
+static const char *key_of(const struct conn *c, size_t *len)
+{
+    const char *key = header(c, "authorization", len);
+
+    if (key && *len > 7 && strncasecmp(key, "bearer ", 7) == 0) {
+        *len -= 7;
+        return key + 7;
+    }
+    key = header(c, "x-api-key", len);
+    return key ? key : header(c, "api-key", len);
+}
+
+/* The client of this key: its index, -1 when none is configured, -2 unknown. */
+static int client_of(const struct config *config, const struct conn *c)
+{
+    unsigned char digest[32];
+    size_t len;
+    const char *key;
+    int i;
+
+    if (config->nclients == 0)
+        return -1;
+    key = key_of(c, &len);
+    if (!key || len == 0 || len > 512)
+        return -2;
+    config_digest(key, len, digest);
+    i = config_find_client(config, digest);
+    return i < 0 ? -2 : i;
+}
+
+static void leave(struct pending *p)
+{
+    if (p->client_slot >= 0)
+        board_leave(p->server->env.board, (unsigned)p->client_slot);
+    if (p->global_slot >= 0)
+        board_leave(p->server->env.board, (unsigned)p->global_slot);
+    p->client_slot = p->global_slot = -1;
+}
+
+static void count_limit(struct server *s, enum metric m, const char *label)
+{
+    const char *values[] = {label};
+
+    metrics_add(s->env.metrics, s->env.shard,
+                metrics_series(s->env.metrics, m, values), 1);
+}
+
+/* Take the places a request needs, or say which is missing. */
+static bool enter(struct server *s, struct conn *c, struct pending *p,
+                  struct conn_refusal *no)
+{
+    const struct config *config = config_of(s);
+    const struct client *client =
+        p->client >= 0 ? &config->clients[p->client] : NULL;
+    us_t now = conn_received(c);
+
+    if (policy_full(requests_state(s->env.requests))) {
+        count_limit(s, METRIC_SHED, "lua_memory");
+        return refuse(s, c, no, ERROR_gateway_shed, 503,
+                      "the policies' memory is full; try again shortly");
+    }
+    if (config->settings.global_slot >= 0) {
+        if (!board_enter(s->env.board, (unsigned)config->settings.global_slot,
+                         now)) {
+            count_limit(s, METRIC_SHED, "max_in_flight");
+            return refuse(s, c, no, ERROR_gateway_shed, 503,
+                          "the engine has max_in_flight requests; try again");
+        }
+        p->global_slot = config->settings.global_slot;
+    }
+    if (client && client->slot >= 0) {
+        if (!board_enter(s->env.board, (unsigned)client->slot, now)) {
+            leave(p);
+            count_limit(s, METRIC_LIMITED, "client_in_flight");
+            return refuse(s, c, no, ERROR_policy_rate_limited, 429,
+                          "this client has max_in_flight requests; try again");
+        }
+        p->client_slot = client->slot;
+    }
+    return true;
+}
+
+static bool encoded(const struct conn *c)
+{
+    size_t len;
+    const char *coding = header(c, "content-encoding", &len);
+
+    return coding && len && (len != 8 || strncasecmp(coding, "identity", 8) != 0);
+}
+
+/* -- conn's callbacks ------------------------------------------------------ */
+
+static bool method_fits(const struct http1_head *h, const struct asked *a)
+{
+    if (a->route == ROUTE_OPTIONS)
+        return true;
+    if (a->post)
+        return h->method == HTTP1_POST;
+    return h->method == HTTP1_GET || h->method == HTTP1_HEAD;
+}
+
+static bool admit(struct server *s, struct conn *c, const struct asked *a,
+                  struct conn_refusal *no)
+{
+    struct pending *p;
+    int client = a->open ? -1 : client_of(config_of(s), c);
+
+    if (client == -2)
+        return refuse(s, c, no, ERROR_caller_unauthenticated, 401,
+                      "this endpoint needs a key that is configured here, as "
+                      "`Authorization: Bearer KEY` or `x-api-key: KEY`");
+    if (!a->post)
+        return true;
+    if (encoded(c))
+        return refuse(s, c, no, ERROR_caller_invalid_request, 415,
+                      "encoded request bodies are not accepted; send the JSON "
+                      "as it is");
+    p = calloc(1, sizeof *p);
+    if (!p)
+        return refuse(s, c, no, ERROR_gateway_oom, 503, "not enough memory");
+    p->server = s;
+    p->conn = c;
+    p->client = client;
+    p->client_slot = p->global_slot = -1;
+    if (!enter(s, c, p, no)) {
+        free(p);
+        return false;
+    }
+    conn_set_user(c, p);
+    return true;
+}
+
+static bool on_head(void *arg, struct conn *c, struct conn_refusal *no)
+{
+    struct server *s = arg;
+    const struct http1_head *h = conn_head(c);
+    struct asked a = asked_of(c);
+
+    if (h->method == HTTP1_OTHER)
+        return refuse(s, c, no, ERROR_caller_invalid_request, 501,
+                      "this method is not known here");
+    if (a.route == ROUTE_NONE)
+        return refuse(s, c, no, ERROR_caller_invalid_request, 404,
+                      "there is no such path; there are /v1/chat/completions, "
+                      "/v1/completions, /v1/embeddings and /v1/models");
+    if (!method_fits(h, &a))
+        return refuse(s, c, no, ERROR_caller_invalid_request, 405,
+                      "this path does not take this method");
+    return admit(s, c, &a, no);
+}
+
+static const char *input_header(void *owner, const char *name, size_t *len)
+{
+    struct pending *p = owner;
+
+    return header(p->conn, name, len);
+}
+
+static size_t input_flush(void *owner)
+{
+    struct pending *p = owner;
+
+    return conn_flush(p->conn);
+}
+
+static void input_release(void *owner)
+{
+    struct pending *p = owner;
+
+    conn_release_body(p->conn);
+}
+
+static void input_done(void *owner, bool cut)
+{
+    struct pending *p = owner;
+    struct conn *c = p->conn;
+    bool left = p->conn_left;
+
+    leave(p);
+    free(p);
+    if (left)
+        return;
+    conn_set_user(c, NULL);
+    conn_done(c, cut);
+}
+
+/* -- answers without a provider -------------------------------------------- */
+
+static void finish(struct server *s, struct conn *c, int status,
+                   const char *type)
+{
+    struct reply *r = conn_reply(c);
+
+    s->headers.len = 0;
+    buf_addf(&s->headers, "content-type: %s\r\n", type);
+    reply_head(r, status, s->headers.data, s->headers.len,
+               (long long)s->body.len);
+    reply_body(r, s->body.data, s->body.len);
+    reply_finish(r);
+    conn_done(c, false);
+}
+
+static void add_model(struct buf *b, const char *name, bool first)
+{
+    buf_adds(b, first ? "{\"id\":" : ",{\"id\":");
+    buf_add_json(b, name, strlen(name));
+    buf_adds(b, ",\"object\":\"model\",\"created\":0,\"owned_by\":\"leme\"}");
+}
+
+static void list_models(struct server *s, struct conn *c)
+{
+    const struct config *config = config_of(s);
+    bool first = true;
+
+    buf_adds(&s->body, "{\"object\":\"list\",\"data\":[");
+    for (size_t i = 0; i < config->nmodels; i++, first = false)
+        add_model(&s->body, config->models[i].name, first);
+    if (config->settings.list_targets)
+        for (size_t i = 0; i < config->ntargets; i++, first = false)
+            add_model(&s->body, config->targets[i].name, first);
+    buf_adds(&s->body, "]}");
+    finish(s, c, 200, "application/json");
+}
+
+static void show_model(struct server *s, struct conn *c, const struct asked *a)
+{
+    const struct config *config = config_of(s);
+    int i = config_find_model(config, a->name, a->name_len);
+
+    if (i >= 0) {
+        add_model(&s->body, config->models[i].name, true);
+        finish(s, c, 200, "application/json");
+        return;
+    }
+    s->headers.len = 0;
+    request_error(ERROR_caller_unknown_model,
+                  "no model has this name; GET /v1/models lists those that are",
+                  "", &s->headers, &s->body);
+    finish(s, c, 404, "application/json");
+}
+
+static void answer_own(struct server *s, struct conn *c, const struct asked *a)
+{
+    s->body.len = 0;
+    switch (a->route) {
+    case ROUTE_MODELS:
+        list_models(s, c);
+        break;
+    case ROUTE_MODEL:
+        show_model(s, c, a);
+        break;
+    case ROUTE_READY:
+        buf_adds(&s->body, s->draining ? "draining\n" : "ok\n");
+        finish(s, c, s->draining ? 503 : 200, "text/plain");
+        break;
+    case ROUTE_OPTIONS:
+        reply_head(conn_reply(c), 204, "allow: GET, HEAD, POST, OPTIONS\r\n", 33, 0);
+        reply_finish(conn_reply(c));
+        conn_done(c, false);
+        break;
+    default:
+        buf_adds(&s->body, "ok\n");
+        finish(s, c, 200, "text/plain");
+    }
+}
+
+static void on_request(void *arg, struct conn *c)
+{
+    struct server *s = arg;
+    struct pending *p = conn_user(c);
+    struct asked a = asked_of(c);
+    struct request_input in = {
+        .client = p ? p->client : -1, .peer = conn_peer(c),
+        .received = conn_received(c), .reply = conn_reply(c),
+        .header = input_header, .flush = input_flush,
+        .release_body = input_release, .done = input_done, .owner = p};
+    struct request *r;
+
+    if (!p) {
+        answer_own(s, c, &a);
+        return;
+    }
+    in.op = a.route == ROUTE_CHAT ? REQUEST_CHAT
+            : a.route == ROUTE_COMPLETIONS ? REQUEST_COMPLETIONS
+                                           : REQUEST_EMBEDDINGS;
+    in.body = conn_body(c, &in.body_bytes);
+    r = request_begin(s->env.requests, &in);
+    if (r)
+        p->request = r;
+}
+
+static void on_gone(void *arg, struct conn *c)
+{
+    struct pending *p = conn_user(c);
+
+    (void)arg;
+    if (!p)
+        return;
+    if (p->request) {
+        p->conn_left = true;
+        request_gone(p->request);
+        return;
+    }
+    leave(p);
+    free(p);
+}
+
+static void on_drained(void *arg, struct conn *c)
+{
+    struct pending *p = conn_user(c);
+
+    (void)arg;
+    if (p && p->request)
+        request_drained(p->request);
+}
+
+static void on_turn(void *arg)
+{
+    struct server *s = arg;
+
+    requests_turn(s->env.requests);
+    s->env.turned(s->env.arg);
+}
+
+/* -- life ------------------------------------------------------------------ */
+
+struct server *server_new(const struct server_env *env,
+                          const struct conn_limits *limits)
+{
+    struct server *s = calloc(1, sizeof *s);
+    struct conn_handler handler = {on_head, on_request, on_gone, on_drained,
+                                   on_fault, on_turn, s};
+
+    if (!s)
+        return NULL;
+    s->env = *env;
+    buf_init(&s->headers, 16 * KIB);
+    buf_init(&s->body, 4 * MIB);
+    s->conns = conns_new(env->base, limits, &handler, env->memory);
+    if (!s->conns) {
+        free(s);
+        return NULL;
+    }
+    return s;
+}
+
+void server_free(struct server *s)
+{
+    if (!s)
+        return;
+    conns_free(s->conns);
+    buf_free(&s->headers);
+    buf_free(&s->body);
+    free(s);
+}
+
+int server_listen(struct server *s, int fd, bool half_close)
+{
+    return conns_listen(s->conns, fd, half_close);
+}
+
+void server_drain(struct server *s)
+{
+    s->draining = true;
+    conns_drain(s->conns);
+}
+
+unsigned server_connections(const struct server *s)
+{
+    return conns_open(s->conns);
+}
