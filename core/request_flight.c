@@ -84,6 +84,9 @@ static void flight_end(struct flight *f, enum error_type e, const char *detail)
 
     if (f->phase == FLIGHT_ENDED)
         return;
+    /* First: the sentence may be the transfer's own. */
+    if (detail)
+        snprintf(f->detail, sizeof f->detail, "%s", detail);
     if (f->transfer) {
         const struct transfer_state *ts = transfer_state(f->transfer);
 
@@ -101,8 +104,6 @@ static void flight_end(struct flight *f, enum error_type e, const char *detail)
     f->ended = clock_now();
     f->error = e;
     f->ok = f->ok && e == ERROR_none;
-    if (detail)
-        snprintf(f->detail, sizeof f->detail, "%s", detail);
     if (t && f->entered)
         board_leave(f->request->all->env.board, t->slot);
     finish_flight(f);
