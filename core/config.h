@@ -101,6 +101,7 @@ struct client {
     unsigned char digest[32];   /* SHA-256 of the key */
     bool has_key;
     unsigned max_in_flight;     /* 0: no limit */
+    int slot;                   /* of that limit on the board; -1: no limit */
     char **tags;                /* "team=search" pairs */
     size_t ntags;
     struct config_where where;
@@ -120,6 +121,7 @@ struct settings {
     size_t answer_max;
     size_t head_max;
     unsigned max_in_flight;     /* 0: no limit */
+    int global_slot;            /* of that limit on the board; -1: no limit */
     unsigned max_connections;
     us_t header_timeout;
     us_t body_timeout;
@@ -176,9 +178,9 @@ struct config_options {
 };
 
 /**
- * Read, run in a sandbox (no I/O, 500 ms, 16 MiB) and validate a configuration.
- * Everything wrong is reported, not only the first. NULL when there was an
- * error (warnings do not count).
+ * Read, run in a sandbox (no I/O; 500 ms and 16 MiB, and more for files of
+ * megabytes) and validate a configuration. Everything wrong is reported, not
+ * only the first. NULL when there was an error (warnings do not count).
  */
 struct config *config_load(const struct config_options *options,
                            config_report *report, void *arg);
@@ -188,7 +190,11 @@ void config_free(struct config *c);
 int config_find_target(const struct config *c, const char *name, size_t len);
 int config_find_model(const struct config *c, const char *name, size_t len);
 int config_find_provider(const struct config *c, const char *name, size_t len);
-/** The client whose key has ${digest}, or -1: compares all, in constant time. */
+/**
+ * The client whose key has ${digest}, or -1. Compares whole digests, all of a
+ * bucket of about 64 that a random salt picks, so the time a look-up takes says
+ * nothing about the keys of others.
+ */
 int config_find_client(const struct config *c, const unsigned char digest[32]);
 
 /**

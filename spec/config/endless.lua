@@ -1,0 +1,2 @@
+provider "openai" { key = env "OPENAI_API_KEY" }
+while true do end

@@ -1,0 +1,1 @@
+provider "openai" { key = env "OPENAI_API_KEY" }

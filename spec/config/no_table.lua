@@ -1,0 +1,3 @@
+provider "openai"
+target "openai/gpt-4o"
+model "fast"

@@ -1,0 +1,2 @@
+local key = env "OPENAI_API_KEY"
+provider "openai" { headers = { authorization = "Bearer " .. key } }
