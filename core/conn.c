@@ -119,15 +119,20 @@ static void enter(struct conn *c, enum conn_state state, us_t timeout)
     timer_at(&c->timer, timeout ? clock_now() + timeout : US_NEVER);
 }
 
+void conn_abandon(struct conn *c)
+{
+    bool accepted = c->state == CONN_BODY || c->state == CONN_BUSY;
+
+    c->state = CONN_LINGER;
+    if (accepted)
+        c->conns->handler.gone(c->conns->handler.arg, c);
+}
+
 /* The client is not there any more. Frees the connection, or marks it for the
  * frame below that still uses it. */
 static void conn_lost(struct conn *c)
 {
-    bool busy = c->state == CONN_BUSY;
-
-    c->state = CONN_LINGER;
-    if (busy)
-        c->conns->handler.gone(c->conns->handler.arg, c);
+    conn_abandon(c);
     if (c->in_handler)
         c->doomed = true;
     else
@@ -187,6 +192,7 @@ static void refuse_fault(struct conn *c, const struct http1_fault *fault)
     struct conn_refusal no = {.status = fault->status, .headers = "",
                               .body = "", .close = true};
 
+    conn_abandon(c);
     c->conns->handler.fault(c->conns->handler.arg, fault, &no);
     c->reply.minor0 = false;
     refuse(c, &no);

@@ -34,8 +34,8 @@ struct conn_handler {
     /** The request is whole. The handler answers through conn_reply, now or
      * later, and ends with conn_done. */
     void (*request)(void *arg, struct conn *c);
-    /** The client left (or its connection broke) while a request was pending.
-     * The handler lets go of the conn: it is freed after this returns. */
+    /** The client left (or its connection broke, or its body cannot be read)
+     * after ${head} accepted a request. The handler lets go of the conn. */
     void (*gone)(void *arg, struct conn *c);
     /** Bytes queued for a slow client went below the low mark. */
     void (*drained)(void *arg, struct conn *c);

@@ -67,6 +67,9 @@ struct conns {
 
 /** A connection on ${fd} that waits for its first request. */
 void conn_open(struct conns *cs, int fd, bool half_close, const char *peer);
+/** Tell the handler that a request whose head it accepted is not to be answered
+ * any more. */
+void conn_abandon(struct conn *c);
 /** Free it; the only place that does. */
 void conn_drop(struct conn *c);
 

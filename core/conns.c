@@ -273,8 +273,7 @@ void conns_free(struct conns *cs)
         return;
     close_listeners(cs);
     while (cs->first) {
-        if (cs->first->state == CONN_BUSY)
-            cs->handler.gone(cs->handler.arg, cs->first);
+        conn_abandon(cs->first);
         conn_drop(cs->first);
     }
     while (cs->nspare)
