@@ -24,11 +24,12 @@ struct upstream;
 
 struct upstream_options {
     struct event_base *base;        /* borrowed until upstream_free */
-    unsigned max_idle;              /* pooled connections kept */
+    unsigned max_idle;              /* connections kept when an answer ends, in
+                                       use or not; and idle handles */
     us_t connect_timeout;           /* default of a call */
-    /** There is news in the queue; called from libevent callbacks, at most once
-     * until upstream_next has answered NULL. May not call back into upstream:
-     * drain afterwards. */
+    /** There is news in the queue; called from libevent callbacks and from
+     * inside upstream_start, at most once until upstream_next has answered
+     * NULL. May not call back into upstream: drain afterwards. */
     void (*wake)(void *arg);
     void *arg;
 };
@@ -38,8 +39,11 @@ int upstream_global_init(void);
 void upstream_global_cleanup(void);
 
 struct upstream *upstream_new(const struct upstream_options *options);
-/** Cancels what runs; no callback after it. */
+/** Cancels what runs and frees every transfer; no callback after it. */
 void upstream_free(struct upstream *u);
+/** Drop what was prepared for ${provider}, which goes away. Transfers that run
+ * are not touched; its connections stay for whoever has the same address. */
+void upstream_forget(struct upstream *u, const struct provider *provider);
 
 /** What one attempt sends. Everything is borrowed: strings until upstream_start
  * returns, but ${provider} and ${body} until the transfer is released. */
@@ -50,7 +54,8 @@ struct call {
     const char *body;
     size_t body_bytes;
     const char *const *headers;     /* "name: value" lines beside the provider's
-                                       own; NULL-terminated; checked */
+                                       own; NULL-terminated; checked; a name
+                                       the provider's list has is left out */
     bool stream;                    /* expects events: small receive buffer */
     us_t connect_timeout;           /* 0: the default */
     size_t hold_bytes;              /* pause above this many untaken bytes */
@@ -96,7 +101,9 @@ struct transfer_state {
     us_t quota_reset_tokens;
     bool ended;             /* nothing more will come */
     enum error_type error;  /* when ended badly: provider_connect, _dns, _tls,
-                               _timeout_connect, _cut_stream, _bad_response */
+                               _timeout_connect, _cut_stream, _bad_response;
+                               gateway_internal: the call cannot be sent;
+                               gateway_oom */
     char detail[160];       /* sentence for logs and errors; no URL, no key */
     size_t received;        /* body bytes in all */
 };

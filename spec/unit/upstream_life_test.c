@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * upstream: the life of connections and transfers: reuse, loss, back-pressure,
+ * cancellation, reload.
+ */
+#include "upstream_rig.h"
+
+#define ANSWER "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789"
+
+static bool call_once(struct provider *p, struct taker *c)
+{
+    bool ended;
+
+    start(c, &(struct call){.provider = p});
+    ended = await(c);
+    free(c->body);
+    c->body = NULL;
+    return ended && c->state.error == ERROR_none;
+}
+
+/* --- connections ---------------------------------------------------------- */
+
+static void fifty_calls_in_a_row_use_one_connection(void)
+{
+    struct server *s = server_open(base);
+    struct provider p = provider_at(s);
+    unsigned open, busy;
+    struct taker c;
+
+    server_answer(s, ANSWER);
+    for (int i = 0; i < 50; i++) {
+        CHECK(call_once(&p, &c));
+        CHECK(c.state.reused == (i > 0));
+    }
+    CHECK(s->accepted == 1 && s->requests == 50);
+    upstream_connections(up, &p, &open, &busy);
+    CHECK(open == 1 && busy == 0);
+    upstream_forget(up, &p);
+    server_close(s);
+}
+
+static void three_hundred_calls_at_once_all_end_well(void)
+{
+    static struct taker clients[300];
+    struct server *s = server_open(base);
+    struct provider p = provider_at(s);
+
+    server_answer(s, ANSWER);
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 300; i++)
+            start(&clients[i], &(struct call){.provider = &p});
+        for (int i = 0; i < 300; i++) {
+            CHECK(await(&clients[i]));
+            CHECK(clients[i].state.error == ERROR_none);
+            CHECK(clients[i].body && !strcmp(clients[i].body, "0123456789"));
+            end(&clients[i]);
+        }
+    }
+    CHECK(s->requests == 600 && s->accepted == 300);
+    upstream_forget(up, &p);
+    server_close(s);
+}
+
+static void an_idle_connection_the_server_closed_costs_no_error(void)
+{
+    struct server *s = server_open(base);
+    struct provider p = provider_at(s);
+    struct taker c;
+
+    server_answer(s, ANSWER);
+    s->close_after = true;
+    for (int i = 0; i < 200; i++) {
+        s->reset = i % 2;
+        CHECK(call_once(&p, &c));
+    }
+    CHECK(s->requests == 200 && s->accepted == 200);
+    upstream_forget(up, &p);
+    server_close(s);
+}
+
+/* The close crosses our request on the wire: libcurl has sent it when the
+ * connection ends, and sends it again on a fresh one. */
+static void a_close_that_crosses_the_next_request_costs_no_error(void)
+{
+    struct server *s = server_open(base);
+    struct provider p = provider_at(s);
+    struct taker c;
+
+    server_answer(s, ANSWER);
+    s->close_on_second = true;
+    for (int i = 0; i < 200; i++) {
+        s->reset = i % 2;
+        CHECK(call_once(&p, &c));
+        CHECK(!c.state.reused);
+    }
+    CHECK(s->requests == 200 && s->accepted == 200);
+    upstream_forget(up, &p);
+    server_close(s);
+}
+
+static void a_reset_before_any_answer_is_a_cut_and_not_repeated(void)
+{
+    struct server *s = server_open(base);
+    struct provider p = provider_at(s);
+    struct taker c;
+
+    server_answer(s, "");
+    s->close_after = s->reset = true;
+    CHECK(!call_once(&p, &c));
+    CHECK(c.state.error == ERROR_provider_cut_stream && c.state.sent);
+    CHECK(!c.state.head && s->accepted == 1 && s->requests == 1);
+    upstream_forget(up, &p);
+    server_close(s);
+}
+
+static void a_closed_port_is_a_failure_to_connect(void)
+{
+    struct server *s = server_open(base);
+    struct provider p = provider_at(s);
+    struct taker c;
+
+    server_close(s);
+    CHECK(!call_once(&p, &c));
+    CHECK(c.state.error == ERROR_provider_connect && !c.state.sent);
+    CHECK(strcmp(c.state.detail, "could not connect: Connection refused") == 0);
+    CHECK(c.state.connected == 0);
+    upstream_forget(up, &p);
+}
+
+static void a_connection_that_never_completes_ends_at_its_timeout(void)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof at;
+    int fd = socket(AF_INET, SOCK_STREAM, 0), fill[4];
+    char url[64];
+    struct provider p = {.base = url};
+    struct taker c;
+    us_t took;
+
+    CHECK(!bind(fd, (struct sockaddr *)&at, len) && !listen(fd, 0));
+    CHECK(!getsockname(fd, (struct sockaddr *)&at, &len));
+    for (int i = 0; i < 4; i++) {
+        fill[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        connect(fill[i], (struct sockaddr *)&at, len);
+    }
+    snprintf(url, sizeof url, "http://127.0.0.1:%d", ntohs(at.sin_port));
+    start(&c, &(struct call){.provider = &p, .connect_timeout = 200000});
+    CHECK(await(&c));
+    took = clock_now() - c.state.started;
+    CHECK(c.state.error == ERROR_provider_timeout_connect && !c.state.sent);
+    CHECK(took >= 190000 && took < 400000);
+    end(&c);
+    for (int i = 0; i < 4; i++)
+        close(fill[i]);
+    close(fd);
+    upstream_forget(up, &p);
+}
+
+static void plain_http_where_tls_was_asked_is_a_tls_failure(void)
+{
+    struct server *s = server_open(base);
+    char url[64];
+    struct provider p = {.base = url};
+    struct taker c;
+
+    s->answer = ANSWER;
+    snprintf(url, sizeof url, "https://127.0.0.1:%u", s->port);
+    start(&c, &(struct call){.provider = &p});
+    /* A ClientHello has no blank line: the server answers nothing, so hang up
+     * once it is there. */
+    while (c.transfer && (LIST_EMPTY(&s->peers) ||
+                          LIST_FIRST(&s->peers)->len == 0))
+        event_base_loop(base, EVLOOP_ONCE);
+    send(LIST_FIRST(&s->peers)->fd, ANSWER, strlen(ANSWER), 0);
+    CHECK(await(&c) && c.state.error == ERROR_provider_tls && !c.state.sent);
+    end(&c);
+    upstream_forget(up, &p);
+    server_close(s);
+}
+
+static void a_name_is_resolved_without_leaving_descriptors_behind(void)
+{
+    struct server *s = server_open(base);
+    char url[64];
+    struct provider p = {.base = url};
+    struct taker c;
+    int before, after;
+
+    server_answer(s, ANSWER);
+    s->close_after = true;
+    snprintf(url, sizeof url, "http://localhost:%u", s->port);
+    reopen();
+    before = dup(0);
+    close(before);
+    for (int i = 0; i < 20; i++) {
+        reopen();               /* a fresh name cache */
+        CHECK(call_once(&p, &c));
+    }
+    reopen();
+    after = dup(0);
+    close(after);
+    CHECK(before == after);
+    server_close(s);
+}
+
+static void proxies_of_the_environment_are_not_used(void)
+{
+    static const char *const names[] = {"http_proxy", "HTTP_PROXY", "ALL_PROXY",
+                                        "all_proxy", "https_proxy"};
+    struct server *trap = server_open(base), *s = server_open(base);
+    struct provider p = provider_at(s);
+    struct taker c;
+    char url[64];
+
+    snprintf(url, sizeof url, "http://127.0.0.1:%u", trap->port);
+    for (size_t i = 0; i < 5; i++)
+        setenv(names[i], url, 1);
+    server_answer(s, ANSWER);
+    CHECK(call_once(&p, &c));
+    CHECK(trap->accepted == 0 && s->accepted == 1);
+    upstream_forget(up, &p);
+    for (size_t i = 0; i < 5; i++)
+        unsetenv(names[i]);
+    server_close(trap);
+    server_close(s);
+}
+
+static void a_configured_proxy_is_used_whatever_no_proxy_says(void)
+{
+    struct server *proxy = server_open(base);
+    char url[64];
+    struct provider p = {.base = (char *)"http://provider.invalid/v1",
+                         .proxy = url};
+    struct taker c;
+
+    setenv("no_proxy", "*", 1);
+    snprintf(url, sizeof url, "http://127.0.0.1:%u", proxy->port);
+    server_answer(proxy, ANSWER);
+    CHECK(call_once(&p, &c));
+    CHECK(proxy->requests == 1 &&
+          !strncmp(proxy->request, "POST http://provider.invalid/v1/", 32));
+    unsetenv("no_proxy");
+    upstream_forget(up, &p);
+    server_close(proxy);
+}
+
+/* --- transfers ------------------------------------------------------------ */
+
+static void turns(int n)
+{
+    while (n-- > 0)
+        event_base_loop(base, EVLOOP_NONBLOCK);
+}
+
+static void wait_head(struct taker *c)
+{
+    us_t deadline = clock_now() + 5 * US_PER_S;
+
+    while (c->transfer && !transfer_state(c->transfer)->first_byte &&
+           clock_now() < deadline)
+        turns(1);
+}
+
+#define ENDLESS "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+
+static void a_provider_is_held_back_while_nobody_takes(void)
+{
+    enum { HOLD = 65536, ALL = 2 << 20 };
+    struct server *s = server_open(base);
+    struct provider p = provider_at(s);
+    char *answer = malloc(ALL + 128);
+    struct taker c;
+    size_t len, head;
+
+    head = (size_t)sprintf(answer, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n",
+                           ALL);
+    for (size_t i = 0; i < ALL; i++)
+        answer[head + i] = (char)('a' + i % 23);
+    s->answer = answer;
+    s->answer_len = head + ALL;
+    start(&c, &(struct call){
+                  .provider = &p, .stream = true, .hold_bytes = HOLD});
+    c.hoard = true;
+    wait_head(&c);
+    turns(300);
+    CHECK(c.transfer && transfer_paused(c.transfer));
+    transfer_bytes(c.transfer, &len);
+    CHECK(len > HOLD && len <= HOLD + 4096);
+    CHECK(LIST_FIRST(&s->peers)->sent < ALL);
+    while (c.transfer && transfer_paused(c.transfer)) {
+        take_all(&c, c.transfer);
+        c.hoard = false;
+        take_all(&c, c.transfer);
+        c.hoard = true;
+        CHECK(transfer_paused(c.transfer));     /* until the next turn */
+        turns(300);
+    }
+    c.hoard = false;
+    if (c.transfer)
+        take_all(&c, c.transfer);
+    CHECK(await(&c) && c.state.error == ERROR_none);
+    CHECK(c.len == ALL && !memcmp(c.body, answer + head, ALL));
+    CHECK(c.most <= HOLD + 4096);
+    end(&c);
+    free(answer);
+    upstream_forget(up, &p);
+    server_close(s);
+}
+
+static void raising_the_hold_resumes(void)
+{
+    struct server *s = server_open(base);
+    struct provider p = provider_at(s);
+    char answer[9000] = "HTTP/1.1 200 OK\r\nContent-Length: 8192\r\n\r\n";
+    struct taker c;
+
+    s->answer = answer;
+    s->answer_len = strlen(answer) + 8192;
+    start(&c, &(struct call){.provider = &p, .stream = true, .hold_bytes = 1});
+    c.hoard = true;
+    wait_head(&c);
+    turns(50);
+    CHECK(c.transfer && transfer_paused(c.transfer));
+    transfer_hold(c.transfer, SIZE_MAX);
+    CHECK(await(&c) && c.len == 8192);
+    end(&c);
+    upstream_forget(up, &p);
+    server_close(s);
+}
+
+static void a_cancelled_stream_is_closed_within_a_turn(void)
+{
+    struct server *s = server_open(base);
+    struct provider p = provider_at(s);
+    struct taker c;
+
+    server_answer(s, ENDLESS "data: 1\n\n");
+    start(&c, &(struct call){.provider = &p, .stream = true});
+    wait_head(&c);
+    CHECK(c.transfer && c.len > 0 && s->left == 0);
+    end(&c);
+    turns(1);
+    CHECK(s->left == 1);
+    upstream_forget(up, &p);
+    server_close(s);
+}
+
+static void a_call_that_is_never_answered_ends_by_release_alone(void)
+{
+    struct server *s = server_open(base);
+    struct provider p = provider_at(s);
+    unsigned open, busy;
+    struct taker c;
+
+    start(&c, &(struct call){.provider = &p});
+    while (c.transfer && s->requests == 0)
+        turns(1);
+    upstream_connections(up, &p, &open, &busy);
+    CHECK(open == 1 && busy == 1);
+    CHECK(c.transfer && transfer_state(c.transfer)->sent);
+    CHECK(transfer_state(c.transfer)->connected > 0);
+    CHECK(!transfer_state(c.transfer)->ended);
+    end(&c);
+    turns(1);
+    CHECK(s->left == 1);
+    upstream_forget(up, &p);
+    server_close(s);
+}
+
+static void news_wakes_once_until_drained(void)
+{
+    struct server *s = server_open(base);
+    struct provider p = provider_at(s);
+    struct taker c[3];
+
+    server_answer(s, ANSWER);
+    event_del(drain);
+    wakes = 0;
+    for (int i = 0; i < 3; i++) {
+        const char *const bad[] = {"bad", NULL};
+
+        start(&c[i], &(struct call){.provider = &p, .headers = bad});
+    }
+    CHECK(wakes == 1);
+    for (int i = 0; i < 3; i++)
+        CHECK(await(&c[i]));
+    CHECK(wakes == 1);
+    CHECK(upstream_next(up) == NULL);
+    for (int i = 0; i < 3; i++)
+        end(&c[i]);
+    upstream_forget(up, &p);
+    server_close(s);
+}
+
+static void a_released_transfer_gives_no_news(void)
+{
+    struct server *s = server_open(base);
+    struct provider p = provider_at(s);
+    struct taker c, d;
+    const char *const bad[] = {"bad", NULL};
+
+    server_answer(s, ANSWER);
+    start(&c, &(struct call){.provider = &p, .headers = bad});
+    start(&d, &(struct call){.provider = &p, .headers = bad});
+    upstream_release(c.transfer);
+    c.transfer = NULL;
+    CHECK(await(&d) && !c.state.ended);
+    end(&c);
+    end(&d);
+    upstream_forget(up, &p);
+    server_close(s);
+}
+
+/* --- generations ---------------------------------------------------------- */
+
+static void a_new_generation_uses_the_connections_of_the_old(void)
+{
+    struct server *s = server_open(base);
+    struct provider old = provider_at(s), new = provider_at(s);
+    struct taker c, d;
+
+    server_answer(s, ANSWER);
+    CHECK(call_once(&old, &c));
+    start(&d, &(struct call){.provider = &old});
+    upstream_forget(up, &old);
+    CHECK(await(&d) && d.state.error == ERROR_none);
+    end(&d);
+    old = (struct provider){.base = (char *)"http://127.0.0.1:1"};
+    new.key = (struct secret){.bytes = (char *)"sk-2", .len = 4};
+    CHECK(call_once(&new, &c));
+    CHECK(c.state.reused && strstr(s->request, "Bearer sk-2"));
+    CHECK(s->accepted == 1);
+    CHECK(!call_once(&old, &c));    /* nothing prepared was left behind */
+    upstream_forget(up, &old);
+    upstream_forget(up, &new);
+    server_close(s);
+}
+
+static void freeing_the_upstream_ends_what_runs_without_a_word(void)
+{
+    struct server *s = server_open(base);
+    struct provider p = provider_at(s);
+    struct taker c[5];
+
+    server_answer(s, ENDLESS "data: 1\n\n");
+    for (int i = 0; i < 5; i++)
+        start(&c[i], &(struct call){.provider = &p, .stream = true});
+    wait_head(&c[4]);
+    for (int i = 0; i < 5; i++) {
+        c[i].transfer = NULL;
+        end(&c[i]);
+    }
+    event_del(drain);
+    upstream_next(up);
+    wakes = 0;
+    upstream_free(up);
+    turns(2);
+    CHECK(wakes == 0 && s->left == s->accepted);
+    open_up();
+    server_close(s);
+}
+
+int main(void)
+{
+    rig_open();
+    RUN(fifty_calls_in_a_row_use_one_connection);
+    RUN(three_hundred_calls_at_once_all_end_well);
+    RUN(an_idle_connection_the_server_closed_costs_no_error);
+    RUN(a_close_that_crosses_the_next_request_costs_no_error);
+    RUN(a_reset_before_any_answer_is_a_cut_and_not_repeated);
+    RUN(a_closed_port_is_a_failure_to_connect);
+    RUN(a_connection_that_never_completes_ends_at_its_timeout);
+    RUN(plain_http_where_tls_was_asked_is_a_tls_failure);
+    RUN(a_name_is_resolved_without_leaving_descriptors_behind);
+    RUN(proxies_of_the_environment_are_not_used);
+    RUN(a_configured_proxy_is_used_whatever_no_proxy_says);
+    RUN(a_provider_is_held_back_while_nobody_takes);
+    RUN(raising_the_hold_resumes);
+    RUN(a_cancelled_stream_is_closed_within_a_turn);
+    RUN(a_call_that_is_never_answered_ends_by_release_alone);
+    RUN(news_wakes_once_until_drained);
+    RUN(a_released_transfer_gives_no_news);
+    RUN(a_new_generation_uses_the_connections_of_the_old);
+    RUN(freeing_the_upstream_ends_what_runs_without_a_word);
+    rig_close();
+    return test_end();
+}
