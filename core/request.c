@@ -224,17 +224,6 @@ static struct request *request_new(struct requests *rs,
     return r;
 }
 
-static void run_ops(struct request *r, const struct op *ops, size_t n);
-static void policy_failed(struct request *r, const struct vm_fault *fault);
-static void take_default(struct request *r, enum error_type why);
-
-static enum error_type fault_error(const struct vm_fault *f)
-{
-    if (f->kind == VM_TIMEOUT)
-        return ERROR_policy_timeout;
-    return f->kind == VM_BAD ? ERROR_policy_bad_result : ERROR_policy_error;
-}
-
 static void begin_policy(struct request *r)
 {
     const struct model *m = &r->config->models[r->model];
@@ -249,16 +238,16 @@ static void begin_policy(struct request *r)
         r->early_due = r->began + m->early_headers;
     fill_plan(r);
     if (policy_aside(r->state, (unsigned)r->model, at)) {
-        take_default(r, ERROR_policy_timeout);
+        request_take_default(r, ERROR_policy_timeout);
         return;
     }
     if (plan_begin(&r->plan, r->state, &ops, &n, &fault)) {
         r->policy_us += clock_now() - at;
-        policy_failed(r, &fault);
+        request_policy_failed(r, &fault);
         return;
     }
     r->policy_us += clock_now() - at;
-    run_ops(r, ops, n);
+    request_run_ops(r, ops, n);
 }
 
 struct request *request_begin(struct requests *rs,
@@ -336,228 +325,12 @@ static void step(struct request *r, const struct plan_event *e)
 
     r->policy_us += clock_now() - at;
     if (bad)
-        policy_failed(r, &fault);
+        request_policy_failed(r, &fault);
     else
-        run_ops(r, ops, n);
+        request_run_ops(r, ops, n);
 }
 
-/* -- ops ------------------------------------------------------------------- */
-
-static void cancel_flights(struct request *r, const struct flight *but)
-{
-    for (struct flight *f = r->flights; f; f = f->next)
-        if (f != but && !f->shadow && f->phase != FLIGHT_ENDED)
-            flight_stop(f, ERROR_caller_cancelled, "cancelled");
-}
-
-static const char *do_relay(struct request *r, const struct op *op)
-{
-    struct flight *f = flight_find(r, op->id);
-
-    if (!f)
-        return "relay of an attempt that was never made";
-    if (r->phase >= REPLY_STREAM && !r->resume)
-        return "a second relay without resume";
-    r->resume = op->resume;
-    cancel_flights(r, f);
-    relay_start(r, f);
-    return NULL;
-}
-
-static const char *do_wait(struct request *r, const struct op *op)
-{
-    if (r->nwaits == REQUEST_WAITS)
-        return "too many timers";
-    r->waits[r->nwaits].id = op->id;
-    r->waits[r->nwaits++].due = clock_now() + op->wait;
-    return NULL;
-}
-
-static const char *do_cancel(struct request *r, const struct op *op)
-{
-    struct flight *f = flight_find(r, op->id);
-
-    if (f)
-        flight_stop(f, ERROR_caller_cancelled, "cancelled by the policy");
-    for (unsigned i = 0; i < r->nwaits; i++)
-        if (r->waits[i].id == op->id)
-            r->waits[i] = r->waits[--r->nwaits];
-    return NULL;
-}
-
-static const char *do_reply(struct request *r, const struct op *op)
-{
-    if (r->phase != REPLY_NONE && r->phase != REPLY_EARLY)
-        return "a reply after the answer had begun";
-    cancel_flights(r, NULL);
-    if (op->kind == OP_OPEN)
-        relay_open(r, op);
-    else
-        relay_reply(r, op);
-    return NULL;
-}
-
-static const char *do_own(struct request *r, const struct op *op)
-{
-    if (r->phase != REPLY_OWN)
-        return "write or close before open";
-    if (op->kind == OP_WRITE)
-        relay_write(r, op->text, op->len);
-    else
-        relay_close(r, op->cut);
-    return NULL;
-}
-
-/* One op. NULL, or what makes it nonsense. */
-static const char *run_op(struct request *r, const struct op *op)
-{
-    switch (op->kind) {
-    case OP_CALL:
-    case OP_FETCH:
-        if (op->kind == OP_CALL && r->phase > REPLY_EARLY && !r->resume)
-            return "a call after the answer had begun, without resume";
-        flight_start(r, op);
-        return NULL;
-    case OP_CANCEL:
-        return do_cancel(r, op);
-    case OP_WAIT:
-        return do_wait(r, op);
-    case OP_RELAY:
-        return do_relay(r, op);
-    case OP_REPLY:
-    case OP_OPEN:
-        return do_reply(r, op);
-    case OP_WRITE:
-    case OP_CLOSE:
-        return do_own(r, op);
-    case OP_PASS:
-    case OP_DROP:
-    case OP_REPLACE:
-        relay_item(r, op);
-        return NULL;
-    case OP_DONE:
-        break;
-    }
-    return NULL;
-}
-
-static unsigned flying(const struct request *r)
-{
-    unsigned n = 0;
-
-    for (const struct flight *f = r->flights; f; f = f->next)
-        n += f->phase != FLIGHT_ENDED;
-    return n;
-}
-
-static void run_ops(struct request *r, const struct op *ops, size_t n)
-{
-    struct vm_fault fault = {.kind = VM_BAD};
-    const char *wrong = NULL;
-    bool closed = !plan_open(&r->plan);
-
-    for (size_t i = 0; i < n && !wrong && !r->over; i++)
-        wrong = run_op(r, &ops[i]);
-    if (flying(r) > CEIL_FLIGHTS)
-        wrong = "too many calls in the air";
-    if (!wrong && closed && !r->over && !r->relayed && r->phase == REPLY_NONE)
-        wrong = "the policy ended without an answer";
-    if (wrong && !r->over) {
-        snprintf(fault.message, sizeof fault.message, "%s", wrong);
-        policy_failed(r, &fault);
-    }
-}
-
-/* -- the default route ----------------------------------------------------- */
-
-/* The only routing done here: the configured list, from front to back. */
-static void take_default(struct request *r, enum error_type why)
-{
-    const struct model *m = &r->config->models[r->model];
-    struct op op = {.kind = OP_CALL};
-
-    r->defaulting = true;
-    r->default_because = why;
-    if (r->default_at >= m->ntargets) {
-        relay_error(r, why, r->message[0] ? r->message
-                                          : "the policy failed and there is no "
-                                            "default route left");
-        return;
-    }
-    op.target = m->targets[r->default_at++];
-    flight_start(r, &op);
-}
-
-/* Events while on the default route: the first good answer is relayed. */
-static void default_event(struct request *r, const struct plan_event *e)
-{
-    struct flight *f = r->flights;
-
-    while (f && (f->id || f->shadow))
-        f = f->next;
-    if (!f || e->kind != PLAN_ANSWERED || r->phase >= REPLY_STREAM)
-        return;
-    if (e->ok || !e->fallback ||
-        r->default_at >= r->config->models[r->model].ntargets)
-        relay_start(r, f);
-    else
-        take_default(r, r->default_because);
-}
-
-static void policy_failed(struct request *r, const struct vm_fault *fault)
-{
-    static const char *const kinds[] = {"ok", "error", "timeout", "memory",
-                                        "bad_result"};
-    bool begun = r->phase != REPLY_NONE && r->phase != REPLY_EARLY;
-    const char *effect = begun ? "the answer that had begun goes on"
-                               : "default_route answers";
-    enum error_type e = fault_error(fault);
-    char line[1400];
-    int n;
-
-    record_add(&r->record, RECORD_fault, kinds[fault->kind], fault->message,
-               fault->where, fault->traceback, effect);
-    n = snprintf(line, sizeof line, "%s: %s\n  policy: %s  request: %s\n"
-                 "  effect: %s%s%s", errors_row(e)->name, fault->message,
-                 policy_label(r->state, (unsigned)r->model), r->id, effect,
-                 fault->traceback[0] ? "\n" : "", fault->traceback);
-    r->all->env.log(r->all->env.arg, "error", line,
-                    (size_t)n < sizeof line ? (size_t)n : sizeof line - 1);
-    plan_close(&r->plan);
-    r->nwaits = 0;
-    if (r->over)
-        return;
-    if (begun) {
-        if (r->phase == REPLY_OWN)
-            relay_close(r, true);
-        return;
-    }
-    cancel_flights(r, NULL);
-    r->event_count = 0;
-    snprintf(r->message, sizeof r->message,
-             "the policy failed (%s) and no target of its default route answered",
-             errors_row(e)->name);
-    take_default(r, e);
-}
-
-/* -- turns ----------------------------------------------------------------- */
-
-static struct request *take_ready(struct requests *rs)
-{
-    struct request *r = rs->ready;
-
-    if (!r)
-        return NULL;
-    rs->ready = r->ready_next;
-    if (!rs->ready)
-        rs->ready_end = &rs->ready;
-    r->ready = false;
-    return r;
-}
-
-static void drop_if_over(struct request *r);
-
-static void run_events(struct request *r)
+void request_run_events(struct request *r)
 {
     r->held++;
     while (r->event_count) {
@@ -568,48 +341,12 @@ static void run_events(struct request *r)
         if (plan_open(&r->plan))
             step(r, &e);
         else if (r->defaulting && !r->over)
-            default_event(r, &e);
+            request_default_event(r, &e);
     }
     r->held--;
     if (!r->over)
         request_rearm(r);
-    drop_if_over(r);
-}
-
-static bool news(struct requests *rs)
-{
-    struct transfer *t = upstream_next(rs->upstream);
-    struct flight *f;
-    struct request *r;
-
-    if (!t)
-        return false;
-    f = transfer_owner(t);
-    r = f->request;
-    r->held++;
-    flight_news(f);
-    r->held--;
-    if (!r->over && !r->ready)
-        request_rearm(r);
-    drop_if_over(r);
-    return true;
-}
-
-void requests_turn(struct requests *rs)
-{
-    struct request *r;
-
-    if (rs->turning)
-        return;
-    rs->turning = true;
-    do {
-        while (news(rs))
-            ;
-        r = take_ready(rs);
-        if (r)
-            run_events(r);
-    } while (r || rs->ready);
-    rs->turning = false;
+    request_drop_if_over(r);
 }
 
 /* -- deadlines ------------------------------------------------------------- */
@@ -662,7 +399,7 @@ static void past_deadline(struct request *r)
         relay_failure(r, r->relayed);
         return;
     }
-    cancel_flights(r, NULL);
+    request_cancel_flights(r, NULL);
     relay_error(r, ERROR_provider_timeout_total,
                 "the request was not answered within its total time");
 }
@@ -694,7 +431,7 @@ static void on_timer(void *arg)
     r->held--;
     if (!r->over)
         request_rearm(r);
-    drop_if_over(r);
+    request_drop_if_over(r);
     requests_turn(rs);
 }
 
@@ -738,7 +475,7 @@ static void unpin_state(struct requests *rs, struct policy_state *s)
         rs->env.idle(rs->env.arg, s);
 }
 
-static void request_drop(struct request *r)
+void request_drop(struct request *r)
 {
     struct requests *rs = r->all;
 
@@ -776,9 +513,9 @@ void request_release_body(struct request *r)
 
 /* Nothing is left that needs the request: no attempt in the air, no hook to
  * run, and no frame below that still looks at it. */
-static void drop_if_over(struct request *r)
+void request_drop_if_over(struct request *r)
 {
-    if (r->over && r->held == 0 && r->event_count == 0 && !flying(r))
+    if (r->over && r->held == 0 && r->event_count == 0 && !request_flying(r))
         request_drop(r);
 }
 
@@ -819,7 +556,7 @@ void request_end(struct request *r, bool cut)
     keep_client(r);
     r->total_us = clock_now() - r->in.received;
     /* Shadows and the tail of a stream live on; the plan only for its hooks. */
-    cancel_flights(r, r->relayed);
+    request_cancel_flights(r, r->relayed);
     if (r->body_open && !plan_open(&r->plan)) {
         json_close(&r->doc);
         r->body_open = false;
@@ -842,13 +579,13 @@ void request_gone(struct request *r)
     r->in.reply->broken = true;
     if (r->relayed && r->relayed->phase == FLIGHT_RELAYED)
         flight_stop(r->relayed, ERROR_caller_cancelled, "the client left");
-    cancel_flights(r, NULL);
+    request_cancel_flights(r, NULL);
     r->nwaits = 0;
     if (plan_open(&r->plan))
         request_tell(r, &gone);
     request_end(r, true);
     r->held--;
-    drop_if_over(r);
+    request_drop_if_over(r);
 }
 
 void request_drained(struct request *r)
@@ -858,127 +595,5 @@ void request_drained(struct request *r)
     r->held--;
     if (!r->over)
         request_rearm(r);
-    drop_if_over(r);
-}
-
-/* -- all requests ---------------------------------------------------------- */
-
-static void on_wake(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd;
-    (void)what;
-    requests_turn(arg);
-}
-
-static void wake_turn(void *arg)
-{
-    struct requests *rs = arg;
-
-    if (!rs->turning)
-        event_active(rs->wake, EV_TIMEOUT, 0);
-}
-
-struct requests *requests_new(const struct requests_env *env)
-{
-    struct requests *rs = calloc(1, sizeof *rs);
-    struct upstream_options up = {.base = env->base, .max_idle = 1024,
-                                  .connect_timeout = 10 * US_PER_S,
-                                  .wake = wake_turn, .arg = rs};
-
-    if (!rs)
-        return NULL;
-    rs->env = *env;
-    rs->ready_end = &rs->ready;
-    rs->retry_tokens = 3;
-    buf_init(&rs->scratch, CEIL_ANSWER_BYTES);
-    if (getrandom(rs->rng, sizeof rs->rng, 0) != sizeof rs->rng)
-        bind_seed(rs->rng, (uint64_t)clock_wall());
-    rs->wake = event_new(env->base, -1, 0, on_wake, rs);
-    rs->upstream = upstream_new(&up);
-    if (!rs->wake || !rs->upstream) {
-        requests_free(rs);
-        return NULL;
-    }
-    return rs;
-}
-
-void requests_free(struct requests *rs)
-{
-    if (!rs)
-        return;
-    rs->turning = true;
-    while (rs->first) {
-        struct request *r = rs->first;
-
-        request_end(r, true);
-        r->event_count = 0;
-        plan_close(&r->plan);
-        request_drop(r);
-    }
-    if (rs->state)
-        rs->env.idle(rs->env.arg, rs->state);
-    upstream_free(rs->upstream);
-    if (rs->wake)
-        event_free(rs->wake);
-    buf_free(&rs->scratch);
-    free(rs);
-}
-
-static void forget_providers(struct requests *rs, struct policy_state *s)
-{
-    const struct config *c = policy_generation(s)->config;
-
-    for (size_t i = 0; i < c->nproviders; i++)
-        upstream_forget(rs->upstream, &c->providers[i]);
-}
-
-void requests_set_state(struct requests *rs, struct policy_state *state)
-{
-    struct policy_state *old = rs->state;
-
-    rs->state = state;
-    if (!old)
-        return;
-    forget_providers(rs, old);
-    if (policy_pins(old) == 0)
-        rs->env.idle(rs->env.arg, old);
-}
-
-struct policy_state *requests_state(struct requests *rs)
-{
-    return rs->state;
-}
-
-unsigned requests_in_flight(const struct requests *rs)
-{
-    return rs->in_flight;
-}
-
-us_t requests_oldest(const struct requests *rs)
-{
-    return rs->first ? rs->first->in.received : 0;
-}
-
-unsigned requests_cut(struct requests *rs)
-{
-    struct request *r, *next;
-    unsigned n = 0;
-
-    for (r = rs->first; r; r = next) {
-        next = r->next;
-        if (r->over)
-            continue;
-        n++;
-        r->held++;
-        plan_close(&r->plan);
-        if (r->phase == REPLY_OWN)
-            relay_close(r, true);
-        else
-            relay_error(r, ERROR_gateway_draining,
-                        "the engine is stopping and could not wait any longer");
-        r->held--;
-        drop_if_over(r);
-    }
-    requests_turn(rs);
-    return n;
+    request_drop_if_over(r);
 }

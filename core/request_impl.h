@@ -2,7 +2,9 @@
  *
  * What the request*.c files share: the request and its attempts.
  *
- *   request.c          the journey: begin, steps, ops, end, drop
+ *   request.c          the journey: begin, steps, deadlines, end, drop
+ *   request_ops.c      what the policy asked for; the default route
+ *   requests.c         all of a loop: the turn, the swap of states
  *   request_flight.c   one attempt: body, deadlines, reading its answer
  *   request_relay.c    from an attempt's bytes to the client's
  *   request_finish.c   metrics, record, log line
@@ -151,6 +153,24 @@ void request_end(struct request *r, bool cut);
 void request_release_body(struct request *r);
 /** The earliest deadline decides when the timer fires. */
 void request_rearm(struct request *r);
+
+/** Step the policy through what is queued. */
+void request_run_events(struct request *r);
+/** Free a request that nothing needs any more. */
+void request_drop_if_over(struct request *r);
+/** Free it, whatever runs. */
+void request_drop(struct request *r);
+
+/* request_ops.c */
+void request_run_ops(struct request *r, const struct op *ops, size_t n);
+/** The policy failed: log, and take the default route if nothing went out. */
+void request_policy_failed(struct request *r, const struct vm_fault *fault);
+void request_take_default(struct request *r, enum error_type why);
+/** An event while on the default route. */
+void request_default_event(struct request *r, const struct plan_event *e);
+void request_cancel_flights(struct request *r, const struct flight *but);
+/** Attempts in the air. */
+unsigned request_flying(const struct request *r);
 
 /* request_flight.c */
 struct flight *flight_find(struct request *r, unsigned id);

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a policy asked for, done: its ops, and what happens when it gives none:
+ * the default route.
+ */
+#include "request_impl.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void request_cancel_flights(struct request *r, const struct flight *but)
+{
+    for (struct flight *f = r->flights; f; f = f->next)
+        if (f != but && !f->shadow && f->phase != FLIGHT_ENDED)
+            flight_stop(f, ERROR_caller_cancelled, "cancelled");
+}
+
+static const char *do_relay(struct request *r, const struct op *op)
+{
+    struct flight *f = flight_find(r, op->id);
+
+    if (!f)
+        return "relay of an attempt that was never made";
+    if (r->phase >= REPLY_STREAM && !r->resume)
+        return "a second relay without resume";
+    r->resume = op->resume;
+    request_cancel_flights(r, f);
+    relay_start(r, f);
+    return NULL;
+}
+
+static const char *do_wait(struct request *r, const struct op *op)
+{
+    if (r->nwaits == REQUEST_WAITS)
+        return "too many timers";
+    r->waits[r->nwaits].id = op->id;
+    r->waits[r->nwaits++].due = clock_now() + op->wait;
+    return NULL;
+}
+
+static const char *do_cancel(struct request *r, const struct op *op)
+{
+    struct flight *f = flight_find(r, op->id);
+
+    if (f)
+        flight_stop(f, ERROR_caller_cancelled, "cancelled by the policy");
+    for (unsigned i = 0; i < r->nwaits; i++)
+        if (r->waits[i].id == op->id)
+            r->waits[i] = r->waits[--r->nwaits];
+    return NULL;
+}
+
+static const char *do_reply(struct request *r, const struct op *op)
+{
+    if (r->phase != REPLY_NONE && r->phase != REPLY_EARLY)
+        return "a reply after the answer had begun";
+    request_cancel_flights(r, NULL);
+    if (op->kind == OP_OPEN)
+        relay_open(r, op);
+    else
+        relay_reply(r, op);
+    return NULL;
+}
+
+static const char *do_own(struct request *r, const struct op *op)
+{
+    if (r->phase != REPLY_OWN)
+        return "write or close before open";
+    if (op->kind == OP_WRITE)
+        relay_write(r, op->text, op->len);
+    else
+        relay_close(r, op->cut);
+    return NULL;
+}
+
+/* One op. NULL, or what makes it nonsense. */
+static const char *run_op(struct request *r, const struct op *op)
+{
+    switch (op->kind) {
+    case OP_CALL:
+    case OP_FETCH:
+        if (op->kind == OP_CALL && r->phase > REPLY_EARLY && !r->resume)
+            return "a call after the answer had begun, without resume";
+        flight_start(r, op);
+        return NULL;
+    case OP_CANCEL:
+        return do_cancel(r, op);
+    case OP_WAIT:
+        return do_wait(r, op);
+    case OP_RELAY:
+        return do_relay(r, op);
+    case OP_REPLY:
+    case OP_OPEN:
+        return do_reply(r, op);
+    case OP_WRITE:
+    case OP_CLOSE:
+        return do_own(r, op);
+    case OP_PASS:
+    case OP_DROP:
+    case OP_REPLACE:
+        relay_item(r, op);
+        return NULL;
+    case OP_DONE:
+        break;
+    }
+    return NULL;
+}
+
+unsigned request_flying(const struct request *r)
+{
+    unsigned n = 0;
+
+    for (const struct flight *f = r->flights; f; f = f->next)
+        n += f->phase != FLIGHT_ENDED;
+    return n;
+}
+
+void request_run_ops(struct request *r, const struct op *ops, size_t n)
+{
+    struct vm_fault fault = {.kind = VM_BAD};
+    const char *wrong = NULL;
+    bool closed = !plan_open(&r->plan);
+
+    for (size_t i = 0; i < n && !wrong && !r->over; i++)
+        wrong = run_op(r, &ops[i]);
+    if (request_flying(r) > CEIL_FLIGHTS)
+        wrong = "too many calls in the air";
+    if (!wrong && closed && !r->over && !r->relayed && r->phase == REPLY_NONE)
+        wrong = "the policy ended without an answer";
+    if (wrong && !r->over) {
+        snprintf(fault.message, sizeof fault.message, "%s", wrong);
+        request_policy_failed(r, &fault);
+    }
+}
+
+/* -- the default route ----------------------------------------------------- */
+
+/* The only routing done here: the configured list, from front to back. */
+void request_take_default(struct request *r, enum error_type why)
+{
+    const struct model *m = &r->config->models[r->model];
+    struct op op = {.kind = OP_CALL};
+
+    r->defaulting = true;
+    r->default_because = why;
+    if (r->default_at >= m->ntargets) {
+        relay_error(r, why, r->message[0] ? r->message
+                                          : "the policy failed and there is no "
+                                            "default route left");
+        return;
+    }
+    op.target = m->targets[r->default_at++];
+    flight_start(r, &op);
+}
+
+/* Events while on the default route: the first good answer is relayed. */
+void request_default_event(struct request *r, const struct plan_event *e)
+{
+    struct flight *f = r->flights;
+
+    while (f && (f->id || f->shadow))
+        f = f->next;
+    if (!f || e->kind != PLAN_ANSWERED || r->phase >= REPLY_STREAM)
+        return;
+    if (e->ok || !e->fallback ||
+        r->default_at >= r->config->models[r->model].ntargets)
+        relay_start(r, f);
+    else
+        request_take_default(r, r->default_because);
+}
+
+static enum error_type fault_error(const struct vm_fault *f)
+{
+    if (f->kind == VM_TIMEOUT)
+        return ERROR_policy_timeout;
+    return f->kind == VM_BAD ? ERROR_policy_bad_result : ERROR_policy_error;
+}
+
+void request_policy_failed(struct request *r, const struct vm_fault *fault)
+{
+    static const char *const kinds[] = {"ok", "error", "timeout", "memory",
+                                        "bad_result"};
+    bool begun = r->phase != REPLY_NONE && r->phase != REPLY_EARLY;
+    const char *effect = begun ? "the answer that had begun goes on"
+                               : "default_route answers";
+    enum error_type e = fault_error(fault);
+    char line[1400];
+    int n;
+
+    record_add(&r->record, RECORD_fault, kinds[fault->kind], fault->message,
+               fault->where, fault->traceback, effect);
+    n = snprintf(line, sizeof line, "%s: %s\n  policy: %s  request: %s\n"
+                 "  effect: %s%s%s", errors_row(e)->name, fault->message,
+                 policy_label(r->state, (unsigned)r->model), r->id, effect,
+                 fault->traceback[0] ? "\n" : "", fault->traceback);
+    r->all->env.log(r->all->env.arg, "error", line,
+                    (size_t)n < sizeof line ? (size_t)n : sizeof line - 1);
+    plan_close(&r->plan);
+    r->nwaits = 0;
+    if (r->over)
+        return;
+    if (begun) {
+        if (r->phase == REPLY_OWN)
+            relay_close(r, true);
+        return;
+    }
+    request_cancel_flights(r, NULL);
+    r->event_count = 0;
+    snprintf(r->message, sizeof r->message,
+             "the policy failed (%s) and no target of its default route answered",
+             errors_row(e)->name);
+    request_take_default(r, e);
+}

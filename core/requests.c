@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * All requests of one loop: the turn that runs after every return to it, and the
+ * swap of the state that new requests run on.
+ */
+#include "request_impl.h"
+
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+/* -- turns ----------------------------------------------------------------- */
+
+static struct request *take_ready(struct requests *rs)
+{
+    struct request *r = rs->ready;
+
+    if (!r)
+        return NULL;
+    rs->ready = r->ready_next;
+    if (!rs->ready)
+        rs->ready_end = &rs->ready;
+    r->ready = false;
+    return r;
+}
+
+static bool news(struct requests *rs)
+{
+    struct transfer *t = upstream_next(rs->upstream);
+    struct flight *f;
+    struct request *r;
+
+    if (!t)
+        return false;
+    f = transfer_owner(t);
+    r = f->request;
+    r->held++;
+    flight_news(f);
+    r->held--;
+    if (!r->over && !r->ready)
+        request_rearm(r);
+    request_drop_if_over(r);
+    return true;
+}
+
+void requests_turn(struct requests *rs)
+{
+    struct request *r;
+
+    if (rs->turning)
+        return;
+    rs->turning = true;
+    do {
+        while (news(rs))
+            ;
+        r = take_ready(rs);
+        if (r)
+            request_run_events(r);
+    } while (r || rs->ready);
+    rs->turning = false;
+}
+
+/* -- all requests ---------------------------------------------------------- */
+
+static void on_wake(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    requests_turn(arg);
+}
+
+static void wake_turn(void *arg)
+{
+    struct requests *rs = arg;
+
+    if (!rs->turning)
+        event_active(rs->wake, EV_TIMEOUT, 0);
+}
+
+struct requests *requests_new(const struct requests_env *env)
+{
+    struct requests *rs = calloc(1, sizeof *rs);
+    struct upstream_options up = {.base = env->base, .max_idle = 1024,
+                                  .connect_timeout = 10 * US_PER_S,
+                                  .wake = wake_turn, .arg = rs};
+
+    if (!rs)
+        return NULL;
+    rs->env = *env;
+    rs->ready_end = &rs->ready;
+    rs->retry_tokens = 3;
+    buf_init(&rs->scratch, CEIL_ANSWER_BYTES);
+    if (getrandom(rs->rng, sizeof rs->rng, 0) != sizeof rs->rng)
+        bind_seed(rs->rng, (uint64_t)clock_wall());
+    rs->wake = event_new(env->base, -1, 0, on_wake, rs);
+    rs->upstream = upstream_new(&up);
+    if (!rs->wake || !rs->upstream) {
+        requests_free(rs);
+        return NULL;
+    }
+    return rs;
+}
+
+void requests_free(struct requests *rs)
+{
+    if (!rs)
+        return;
+    rs->turning = true;
+    while (rs->first) {
+        struct request *r = rs->first;
+
+        request_end(r, true);
+        r->event_count = 0;
+        plan_close(&r->plan);
+        request_drop(r);
+    }
+    if (rs->state)
+        rs->env.idle(rs->env.arg, rs->state);
+    upstream_free(rs->upstream);
+    if (rs->wake)
+        event_free(rs->wake);
+    buf_free(&rs->scratch);
+    free(rs);
+}
+
+static void forget_providers(struct requests *rs, struct policy_state *s)
+{
+    const struct config *c = policy_generation(s)->config;
+
+    for (size_t i = 0; i < c->nproviders; i++)
+        upstream_forget(rs->upstream, &c->providers[i]);
+}
+
+void requests_set_state(struct requests *rs, struct policy_state *state)
+{
+    struct policy_state *old = rs->state;
+
+    rs->state = state;
+    if (!old)
+        return;
+    forget_providers(rs, old);
+    if (policy_pins(old) == 0)
+        rs->env.idle(rs->env.arg, old);
+}
+
+struct policy_state *requests_state(struct requests *rs)
+{
+    return rs->state;
+}
+
+unsigned requests_in_flight(const struct requests *rs)
+{
+    return rs->in_flight;
+}
+
+us_t requests_oldest(const struct requests *rs)
+{
+    return rs->first ? rs->first->in.received : 0;
+}
+
+unsigned requests_cut(struct requests *rs)
+{
+    struct request *r, *next;
+    unsigned n = 0;
+
+    for (r = rs->first; r; r = next) {
+        next = r->next;
+        if (r->over)
+            continue;
+        n++;
+        r->held++;
+        plan_close(&r->plan);
+        if (r->phase == REPLY_OWN)
+            relay_close(r, true);
+        else
+            relay_error(r, ERROR_gateway_draining,
+                        "the engine is stopping and could not wait any longer");
+        r->held--;
+        request_drop_if_over(r);
+    }
+    requests_turn(rs);
+    return n;
+}
