@@ -16,7 +16,7 @@ context.now = {
 local now = context.now
 
 -- Where our own files are: "lua/leme/" of "lua/leme/context.lua:23".
-local own = (host.where(1) or ""):match("^(.-)context") or ""
+local own = (host.where(1) or ""):match("^(.-)context%.lua:") or ""
 
 -- The innermost place that is not one of our files, or nil. A tail call
 -- (`return req:try(...)`) leaves no frame behind, so there may be none.
