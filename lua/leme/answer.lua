@@ -95,8 +95,8 @@ function answer.new(id, req, target)
   return setmetatable({
     id = id, req = req, target = target, ok = false, error = "", status = 0,
     answered = false, ended = false, watcher = false, committed = false,
-    task = nil, first_token = nil, retry_after = nil, retryable = nil,
-    fallback = nil, chilled = nil,
+    kind = false, chilled = false, -- read for each request, so not left to __index
+    first_token = nil, retry_after = nil, retryable = nil, fallback = nil,
   }, Answer)
 end
 

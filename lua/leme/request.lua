@@ -190,7 +190,7 @@ function request.run(req, fn)
 end
 
 local function try(req, route, limits)
-  local who = task.running("req:try")
+  local who = now.task or task.running("req:try")
   if who.plan.relay then
     context.blame("req:try: an answer was already relayed, so nothing else can be sent")
   end
