@@ -68,12 +68,8 @@ void bind_note_text(struct bind *b, const char *name, const char *args,
 void bind_note_number(struct bind *b, const char *name, const char *args,
                       double result)
 {
-    char text[40];
-
-    if (!b->plan)
-        return;
-    snprintf(text, sizeof text, "%.9g", result);
-    record_add(b->plan->record, RECORD_host, name, args, text);
+    if (b->plan)
+        record_add(b->plan->record, RECORD_number, name, args, result);
 }
 
 /* -- functions ------------------------------------------------------------- */

@@ -19,11 +19,12 @@
  * s (text, cut at RECORD_TEXT bytes), b (bool).
  */
 #define RECORDS(X)                                                             \
-    X(begin, "id:s ts_us:i client:s op:s model:s stream:b policy:s revision:s seed:s body_bytes:i traceparent:s") \
+    X(begin, "id:s ts_us:i client:s op:s model:s stream:b policy:s revision:s seed:i body_bytes:i traceparent:s") \
     X(step, "at_us:i event:s attempt:i wall_us:i")                             \
     X(event, "name:s value:s")                                                 \
     X(read, "path:s value:s digest:s")                                         \
     X(host, "name:s args:s result:s")                                          \
+    X(number, "name:s args:s result:d")                                        \
     X(draw, "value:d")                                                         \
     X(pass, "target:s reason:s at:s")                                          \
     X(op, "name:s id:i target:s detail:s")                                     \

@@ -123,16 +123,12 @@ static const char *read_body(struct request *r, char *name, size_t size)
 
 static void start_record(struct request *r, const char *model)
 {
-    char seed[40];
-
-    snprintf(seed, sizeof seed, "%016llx%016llx",
-             (unsigned long long)r->plan.rng[0],
-             (unsigned long long)r->plan.rng[1]);
     record_add(&r->record, RECORD_begin, r->id, (int64_t)clock_wall(),
                r->in.client < 0 ? "" : r->config->clients[r->in.client].name,
                op_names[r->in.op], model, r->stream,
                r->model < 0 ? "" : policy_name(r->state, (unsigned)r->model),
-               policy_generation(r->state)->short_revision, seed,
+               policy_generation(r->state)->short_revision,
+               (int64_t)r->seed,
                (int64_t)r->in.body_bytes, r->trace);
 }
 
@@ -204,11 +200,13 @@ static struct request *request_new(struct requests *rs,
     r->config = policy_generation(rs->state)->config;
     r->model = -1;
     r->early_due = r->comment_due = US_NEVER;
+    r->events_end = &r->events;
     r->began = clock_now();
     record_init(&r->record);
     buf_init(&r->item, CEIL_EVENT_BYTES);
     timer_init(&r->timer, rs->env.base, on_timer, r);
-    bind_seed(r->plan.rng, (uint64_t)(bind_random(rs->rng) * 0x1p53));
+    r->seed = (uint64_t)(bind_random(rs->rng) * 0x1p53);
+    bind_seed(r->plan.rng, r->seed);
     id = in->header(in->owner, "x-request-id", &len);
     request_id(id, id ? len : 0, r->id);
     take_trace(r);
@@ -307,12 +305,40 @@ static void mark_ready(struct request *r)
 
 void request_tell(struct request *r, const struct plan_event *e)
 {
-    /* The queue cannot fill: at most two events a flight and one a timer are
-       waiting, and their numbers are bounded. */
-    if (r->event_count == REQUEST_EVENTS)
+    struct waiting *w = malloc(sizeof *w);
+
+    if (!w) {
+        /* Without memory for an event the policy would wait for ever. */
+        plan_close(&r->plan);
         return;
-    r->events[(r->event_first + r->event_count++) % REQUEST_EVENTS] = *e;
+    }
+    w->event = *e;
+    w->next = NULL;
+    *r->events_end = w;
+    r->events_end = &w->next;
     mark_ready(r);
+}
+
+static bool take_event(struct request *r, struct plan_event *e)
+{
+    struct waiting *w = r->events;
+
+    if (!w)
+        return false;
+    *e = w->event;
+    r->events = w->next;
+    if (!r->events)
+        r->events_end = &r->events;
+    free(w);
+    return true;
+}
+
+void request_forget_events(struct request *r)
+{
+    struct plan_event e;
+
+    while (take_event(r, &e))
+        ;
 }
 
 static void step(struct request *r, const struct plan_event *e)
@@ -332,12 +358,10 @@ static void step(struct request *r, const struct plan_event *e)
 
 void request_run_events(struct request *r)
 {
-    r->held++;
-    while (r->event_count) {
-        struct plan_event e = r->events[r->event_first];
+    struct plan_event e;
 
-        r->event_first = (r->event_first + 1) % REQUEST_EVENTS;
-        r->event_count--;
+    r->held++;
+    while (take_event(r, &e)) {
         if (plan_open(&r->plan))
             step(r, &e);
         else if (r->defaulting && !r->over)
@@ -426,7 +450,7 @@ static void on_timer(void *arg)
         relay_early(r);
     if (r->comment_due <= now && !r->over)
         relay_comment(r);
-    if (r->deadline <= now && !r->event_count)
+    if (r->deadline <= now && !r->events)
         past_deadline(r);
     r->held--;
     if (!r->over)
@@ -484,6 +508,7 @@ void request_drop(struct request *r)
     unlink_request(r);
     timer_drop(&r->timer);
     plan_close(&r->plan);
+    request_forget_events(r);
     bind_plan_free(&r->plan);
     while (r->flights) {
         struct flight *f = r->flights;
@@ -515,7 +540,7 @@ void request_release_body(struct request *r)
  * run, and no frame below that still looks at it. */
 void request_drop_if_over(struct request *r)
 {
-    if (r->over && r->held == 0 && r->event_count == 0 && !request_flying(r))
+    if (r->over && r->held == 0 && !r->events && !request_flying(r))
         request_drop(r);
 }
 

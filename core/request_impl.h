@@ -26,7 +26,6 @@
 #include "timer.h"
 #include "upstream.h"
 
-#define REQUEST_EVENTS 64       /* waiting for their step */
 #define REQUEST_WAITS 16
 #define SERIES_CACHE 1024
 
@@ -48,6 +47,12 @@ struct requests {
         uint64_t key;
         series_t series;
     } cache[SERIES_CACHE];
+};
+
+/* Something that happened, waiting for its step. */
+struct waiting {
+    struct waiting *next;
+    struct plan_event event;
 };
 
 /* One attempt. */
@@ -104,6 +109,7 @@ struct request {
     struct request_input in;
     char id[129];
     char trace[64];                 /* traceparent to send upstream */
+    uint64_t seed;                  /* of the plan's dice */
     int model;                      /* index into config.models */
     bool stream, include_usage;
     bool body_open;                 /* doc is open */
@@ -118,8 +124,7 @@ struct request {
     unsigned attempts;
     struct { unsigned id; us_t due; } waits[REQUEST_WAITS];
     unsigned nwaits;
-    struct plan_event events[REQUEST_EVENTS];
-    unsigned event_first, event_count;
+    struct waiting *events, **events_end;   /* owned; oldest first */
     struct timer timer;
     us_t began, deadline, early_due, comment_due;
     us_t policy_us, first_us, total_us;
@@ -154,6 +159,8 @@ void request_release_body(struct request *r);
 /** The earliest deadline decides when the timer fires. */
 void request_rearm(struct request *r);
 
+/** Drop what is queued. */
+void request_forget_events(struct request *r);
 /** Step the policy through what is queued. */
 void request_run_events(struct request *r);
 /** Free a request that nothing needs any more. */

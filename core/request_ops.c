@@ -205,7 +205,7 @@ void request_policy_failed(struct request *r, const struct vm_fault *fault)
         return;
     }
     request_cancel_flights(r, NULL);
-    r->event_count = 0;
+    request_forget_events(r);
     snprintf(r->message, sizeof r->message,
              "the policy failed (%s) and no target of its default route answered",
              errors_row(e)->name);

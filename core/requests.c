@@ -111,7 +111,6 @@ void requests_free(struct requests *rs)
         struct request *r = rs->first;
 
         request_end(r, true);
-        r->event_count = 0;
         plan_close(&r->plan);
         request_drop(r);
     }

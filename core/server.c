@@ -131,7 +131,7 @@ static void account(struct server *s, const char *op, enum error_type e,
     record_init(&r);
     record_add(&r, RECORD_begin, id, (int64_t)clock_wall(), "", op, "", 0, "",
                policy_generation(requests_state(s->env.requests))->short_revision,
-               "", (int64_t)0, "");
+               (int64_t)0, (int64_t)0, "");
     record_add(&r, RECORD_end, (int64_t)status, errors_row(e)->name,
                strncmp(errors_row(e)->name, "caller", 6) ? "GR" : "CR",
                (int64_t)0, "", "", "", (int64_t)-1, (int64_t)-1, (int64_t)-1,
