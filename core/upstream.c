@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * upstream: libcurl's multi handle on a libevent loop, and what the owner sees
- * of it. Callbacks of libcurl only store bytes and set flags; handles are
- * added, resumed and removed from our own calls and events.
+ * upstream: what the owner sees of an attempt: news, bytes, state, its end.
+ * Callbacks of libcurl only store bytes and set flags; handles are added,
+ * resumed and removed from our own calls and events.
  */
 #include "upstream_impl.h"
 
@@ -16,7 +16,6 @@
 
 #define KEEP_DRAINED 1024u      /* a drained buffer above this is freed: many
                                    streams are silent most of the time */
-#define KICKS 16                /* in a row, before the loop gets its turn */
 
 /* --- process-wide -------------------------------------------------------- */
 
@@ -162,7 +161,7 @@ static void fail(struct transfer *t, CURLcode result)
         fail_receive(t);
 }
 
-static void conclude(struct transfer *t, CURLcode result)
+void upstream_conclude(struct transfer *t, CURLcode result)
 {
     if (t->head.refused)
         finish(t, ERROR_provider_bad_response, t->head.refused);
@@ -173,98 +172,6 @@ static void conclude(struct transfer *t, CURLcode result)
                "closed the connection inside the head of its answer");
     else
         finish(t, ERROR_none, "");
-}
-
-/* --- libcurl's turns ----------------------------------------------------- */
-
-static void collect(struct upstream *u)
-{
-    CURLMsg *message;
-    int left;
-
-    while ((message = curl_multi_info_read(u->multi, &left))) {
-        CURL *easy = message->easy_handle;
-        CURLcode result = message->data.result;
-        struct transfer *t = NULL;
-
-        curl_easy_getinfo(easy, CURLINFO_PRIVATE, &t);
-        curl_multi_remove_handle(u->multi, easy);
-        t->added = false;
-        conclude(t, result);
-    }
-}
-
-/* Let libcurl do what it wanted to do "in 0 ms": after adding a handle that
- * saves a turn of the loop for each request. */
-static void settle(struct upstream *u)
-{
-    int running;
-
-    for (int i = 0; u->kick && i < KICKS; i++) {
-        u->kick = false;
-        curl_multi_socket_action(u->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-    }
-    collect(u);
-    u->inside = false;
-    if (u->kick)
-        event_active(u->deferred, EV_TIMEOUT, 0);
-}
-
-void upstream_act(struct upstream *u, curl_socket_t fd, int mask)
-{
-    int running;
-
-    u->inside = true;
-    curl_multi_socket_action(u->multi, fd, mask, &running);
-    settle(u);
-}
-
-static void on_timer(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd;
-    (void)what;
-    upstream_act(arg, CURL_SOCKET_TIMEOUT, 0);
-}
-
-static void on_deferred(evutil_socket_t fd, short what, void *arg)
-{
-    struct upstream *u = arg;
-    struct transfer_queue batch = TAILQ_HEAD_INITIALIZER(batch);
-    struct transfer *t;
-
-    (void)fd;
-    (void)what;
-    u->inside = true;
-    TAILQ_CONCAT(&batch, &u->resume, resume);
-    while ((t = TAILQ_FIRST(&batch))) {
-        TAILQ_REMOVE(&batch, t, resume);
-        t->resuming = t->paused = false;
-        /* Calls upstream_on_body before it returns. */
-        if (t->added)
-            curl_easy_pause(t->easy, CURLPAUSE_CONT);
-    }
-    u->kick = true;
-    settle(u);
-}
-
-static int on_timeout_wanted(CURLM *multi, long ms, void *arg)
-{
-    struct upstream *u = arg;
-    struct timeval tv;
-
-    (void)multi;
-    if (ms < 0) {
-        evtimer_del(u->timer);
-    } else if (ms == 0) {
-        u->kick = true;
-        if (!u->inside)
-            event_active(u->deferred, EV_TIMEOUT, 0);
-    } else {
-        tv.tv_sec = ms / 1000;
-        tv.tv_usec = (ms % 1000) * 1000;
-        evtimer_add(u->timer, &tv);
-    }
-    return 0;
 }
 
 /* --- bytes --------------------------------------------------------------- */
@@ -313,6 +220,15 @@ const char *transfer_bytes(const struct transfer *t, size_t *len)
     return *len ? t->body.data + t->taken : "";
 }
 
+/* A timer and not event_active: a provider and a taker that are both fast would
+ * keep the loop from ever looking at its sockets. */
+void upstream_defer(struct upstream *u)
+{
+    static const struct timeval now = {0, 0};
+
+    evtimer_add(u->deferred, &now);
+}
+
 /* Resume at half the mark, so that a steady taker does not cause a pause for
  * every read. */
 static void resume_if_low(struct transfer *t)
@@ -323,7 +239,7 @@ static void resume_if_low(struct transfer *t)
         return;
     t->resuming = true;
     TAILQ_INSERT_TAIL(&u->resume, t, resume);
-    event_active(u->deferred, EV_TIMEOUT, 0);
+    upstream_defer(u);
 }
 
 void transfer_take(struct transfer *t, size_t n)
@@ -373,14 +289,8 @@ struct transfer *upstream_start(struct upstream *u, const struct call *call)
         finish(t, ERROR_gateway_internal, problem);
         return t;
     }
-    u->inside = true;
-    if (curl_multi_add_handle(u->multi, t->easy)) {
+    if (upstream_shard_add(t))
         finish(t, ERROR_gateway_internal, "libcurl refused the request");
-    } else {
-        t->added = true;
-        u->kick = true;
-    }
-    settle(u);
     return t;
 }
 
@@ -393,9 +303,7 @@ void upstream_release(struct transfer *t)
     u = t->upstream;
     if (t->resuming)
         TAILQ_REMOVE(&u->resume, t, resume);
-    if (t->added)
-        curl_multi_remove_handle(u->multi, t->easy);
-    t->added = false;
+    upstream_shard_remove(t);
     if (t->has_news)
         TAILQ_REMOVE(&u->news, t, news);
     LIST_REMOVE(t, link);
@@ -412,30 +320,46 @@ void upstream_connections(const struct upstream *u,
     *open = upstream_socket_count(u, origin);
     *busy = 0;
     LIST_FOREACH(t, &u->running, link)
-        *busy += t->added && t->state.sent && t->shape->origin == origin;
+        *busy += t->shard && t->state.sent && t->shape->origin == origin;
+}
+
+/* Work that may not be done where it was asked for: resuming calls the write
+ * callback at once, and a timeout of 0 ms may be asked for inside a callback. */
+static void on_deferred(evutil_socket_t fd, short what, void *arg)
+{
+    struct upstream *u = arg;
+    struct transfer *t;
+    unsigned n = 0;
+
+    (void)fd;
+    (void)what;
+    TAILQ_FOREACH(t, &u->resume, resume)
+        n++;
+    while (n-- > 0) {
+        t = TAILQ_FIRST(&u->resume);
+        TAILQ_REMOVE(&u->resume, t, resume);
+        t->resuming = t->paused = false;
+        if (!t->shard)
+            continue;
+        t->shard->inside = true;
+        curl_easy_pause(t->easy, CURLPAUSE_CONT);
+        t->shard->kick = true;
+    }
+    upstream_shard_turn(u);
 }
 
 static int set_up_curl(struct upstream *u)
 {
     int bad = 0;
 
-    u->multi = curl_multi_init();
     u->share = curl_share_init();
-    if (!u->multi || !u->share)
+    if (!u->share)
         return -1;
     bad |= (int)curl_share_setopt(u->share, CURLSHOPT_SHARE,
                                   CURL_LOCK_DATA_SSL_SESSION);
-    bad |= (int)curl_multi_setopt(u->multi, CURLMOPT_SOCKETFUNCTION,
-                                  upstream_on_interest);
-    bad |= (int)curl_multi_setopt(u->multi, CURLMOPT_SOCKETDATA, u);
-    bad |= (int)curl_multi_setopt(u->multi, CURLMOPT_TIMERFUNCTION,
-                                  on_timeout_wanted);
-    bad |= (int)curl_multi_setopt(u->multi, CURLMOPT_TIMERDATA, u);
-    bad |= (int)curl_multi_setopt(u->multi, CURLMOPT_MAXCONNECTS,
-                                  (long)u->options.max_idle);
-    bad |= (int)curl_multi_setopt(u->multi, CURLMOPT_PIPELINING,
-                                  (long)CURLPIPE_NOTHING);
-    return bad ? -1 : 0;
+    bad |= (int)curl_share_setopt(u->share, CURLSHOPT_SHARE,
+                                  CURL_LOCK_DATA_DNS);
+    return bad || upstream_shard_open(u) ? -1 : 0;
 }
 
 struct upstream *upstream_new(const struct upstream_options *options)
@@ -448,9 +372,8 @@ struct upstream *upstream_new(const struct upstream_options *options)
     LIST_INIT(&u->running);
     TAILQ_INIT(&u->news);
     TAILQ_INIT(&u->resume);
-    u->timer = evtimer_new(options->base, on_timer, u);
-    u->deferred = event_new(options->base, -1, 0, on_deferred, u);
-    if (u->timer && u->deferred && set_up_curl(u) == 0)
+    u->deferred = evtimer_new(options->base, on_deferred, u);
+    if (u->deferred && set_up_curl(u) == 0)
         return u;
     upstream_free(u);
     return NULL;
@@ -461,15 +384,12 @@ void upstream_free(struct upstream *u)
     if (!u)
         return;
     u->woken = true;            /* nobody is told any more */
-    u->inside = true;
     while (!LIST_EMPTY(&u->running))
         upstream_release(LIST_FIRST(&u->running));
     upstream_pool_free(u);
-    curl_multi_cleanup(u->multi);
+    upstream_shard_close(u);
     curl_share_cleanup(u->share);
     upstream_socket_free(u);
-    if (u->timer)
-        event_free(u->timer);
     if (u->deferred)
         event_free(u->deferred);
     free(u);

@@ -2,8 +2,8 @@
  *
  * upstream: one attempt at a provider over libcurl's multi interface, driven by
  * libevent. Owns connections, pooled handles and the bytes received but not yet
- * taken. Never names request: it reports through one callback. The only file
- * that includes curl.h. Called by request.
+ * taken. Never names request: it reports through one callback. Only upstream*.c
+ * include curl.h. Called by request.
  *
  * libcurl and socket callbacks only store bytes and set flags; the owner looks
  * at a transfer only from its own drain, after libevent has returned.
@@ -25,7 +25,8 @@ struct upstream;
 struct upstream_options {
     struct event_base *base;        /* borrowed until upstream_free */
     unsigned max_idle;              /* connections kept when an answer ends, in
-                                       use or not; and idle handles */
+                                       use or not, for every 512 attempts in
+                                       flight; and prepared handles kept */
     us_t connect_timeout;           /* default of a call */
     /** There is news in the queue; called from libevent callbacks and from
      * inside upstream_start, at most once until upstream_next has answered

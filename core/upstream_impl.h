@@ -49,6 +49,7 @@ struct shape {
 
 struct transfer {
     struct upstream *upstream;
+    struct shard *shard;        /* while libcurl works on it; or NULL */
     struct shape *shape;        /* NULL: failed before it had one */
     CURL *easy;                 /* owned; NULL likewise */
     void *owner;
@@ -63,7 +64,6 @@ struct transfer {
     us_t connect_timeout;       /* as libcurl knows it */
     size_t upload;              /* body of a stream that took libcurl's upload
                                    buffer, which it still holds; or 0 */
-    bool added;                 /* to the multi handle */
     bool paused;
     bool has_news;
     bool resuming;              /* waits for the deferred event */
@@ -87,14 +87,27 @@ struct pool {
     unsigned idle;
 };
 
-struct socket_slot;
 struct event;
+struct socket_slot;
+
+/** One multi handle: a set of connections and the transfers on them. */
+struct shard {
+    struct upstream *upstream;
+    CURLM *multi;
+    struct event *timer;        /* libcurl's */
+    struct event *linger;       /* frees it when it was empty for a while */
+    unsigned index;
+    unsigned busy;              /* transfers in it */
+    bool inside;                /* a call of ours into libcurl is running */
+    bool kick;                  /* libcurl asked for a timeout of 0 ms */
+};
+
+#define MAX_SHARDS 64u
 
 struct upstream {
     struct upstream_options options;
-    CURLM *multi;
-    CURLSH *share;              /* TLS sessions; libcurl keeps them per handle */
-    struct event *timer;
+    struct shard *shards[MAX_SHARDS];
+    CURLSH *share;              /* names and TLS sessions */
     struct event *deferred;     /* work for the next turn of the loop */
     struct socket_slot **sockets;   /* by descriptor; owned */
     size_t nsockets;
@@ -103,24 +116,37 @@ struct upstream {
     struct transfer_queue resume;
     struct pool pool;
     bool woken;                 /* wake was called, upstream_next said no NULL */
-    bool inside;                /* a call of ours into libcurl is running */
-    bool kick;                  /* libcurl asked for a timeout of 0 ms */
 };
 
 /* upstream.c; on_* are called by libcurl, ${arg} is the transfer. */
 size_t upstream_on_body(char *bytes, size_t size, size_t n, void *arg);
 int upstream_on_ready(void *arg, char *peer, char *local, int peer_port,
                       int local_port);
-/** Tell libcurl what ${fd} is ready for; does all that follows from it. */
-void upstream_act(struct upstream *u, curl_socket_t fd, int mask);
 /** Queue ${t} for upstream_next, waking the owner when it slept. */
 void upstream_news(struct transfer *t);
+
+/** Have resumptions and put-off shards seen to in the next turn of the loop. */
+void upstream_defer(struct upstream *u);
+/** Note how ${t} ended, by what libcurl says about it. */
+void upstream_conclude(struct transfer *t, CURLcode result);
+
+/* upstream_shard.c: none of it from inside a callback of libcurl. */
+int upstream_shard_open(struct upstream *u);
+void upstream_shard_close(struct upstream *u);
+/** Let libcurl begin with ${t}, at once. 0 or -1. */
+int upstream_shard_add(struct transfer *t);
+/** Take ${t} from libcurl; closes its connection when it was not done. */
+void upstream_shard_remove(struct transfer *t);
+/** Tell libcurl what ${fd} is ready for; does all that follows from it. */
+void upstream_shard_act(struct shard *s, curl_socket_t fd, int mask);
+/** Do what was put off until now. */
+void upstream_shard_turn(struct upstream *u);
 
 /* upstream_socket.c; on_* are called by libcurl. */
 curl_socket_t upstream_on_open(void *transfer, curlsocktype purpose,
                                struct curl_sockaddr *address);
 int upstream_on_close(void *upstream, curl_socket_t fd);
-int upstream_on_interest(CURL *easy, curl_socket_t fd, int what, void *upstream,
+int upstream_on_interest(CURL *easy, curl_socket_t fd, int what, void *shard,
                          void *ignored);
 /** Sockets that are open to ${origin}. */
 unsigned upstream_socket_count(const struct upstream *u, uint64_t origin);

@@ -259,7 +259,7 @@ static const char *prepare_request(struct transfer *t, const struct call *call)
 static void make_blank(struct transfer *t)
 {
     t->taken = 0;
-    t->paused = t->has_news = t->resuming = t->added = false;
+    t->paused = t->has_news = t->resuming = false;
     t->opened = t->repeated = false;
     upstream_head_init(&t->head);
     quota_init(&t->quota);
@@ -323,7 +323,7 @@ void upstream_pool_slim(struct transfer *t)
 {
     curl_off_t sent = 0;
 
-    if (t->upload == 0 || !t->state.head || !t->added)
+    if (t->upload == 0 || !t->state.head || !t->shard)
         return;
     curl_easy_getinfo(t->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
     if (sent < (curl_off_t)t->upload)

@@ -15,6 +15,7 @@
 /* One descriptor of libcurl's and its events. */
 struct socket_slot {
     struct upstream *upstream;
+    struct shard *shard;    /* whose libcurl asked last */
     struct event readable;
     struct event writable;
     uint64_t origin;        /* 0: not opened by us (libcurl's resolver) */
@@ -35,7 +36,7 @@ static void on_socket(evutil_socket_t fd, short what, void *arg)
     int wanted = what & EV_READ ? CURL_POLL_IN : CURL_POLL_OUT;
 
     if (s->want & wanted) {
-        upstream_act(s->upstream, fd, mask);
+        upstream_shard_act(s->shard, fd, mask);
         return;
     }
     event_del(what & EV_READ ? &s->readable : &s->writable);
@@ -92,15 +93,16 @@ static void slot_free(struct socket_slot *s)
 int upstream_on_interest(CURL *easy, curl_socket_t fd, int what, void *arg,
                          void *ignored)
 {
-    struct upstream *u = arg;
-    struct socket_slot *s = slot_of(u, fd);
+    struct shard *shard = arg;
+    struct socket_slot *s = slot_of(shard->upstream, fd);
 
     (void)easy;
     (void)ignored;
     if (!s && what != CURL_POLL_REMOVE)
-        s = slot_new(u, fd);
+        s = slot_new(shard->upstream, fd);
     if (!s)
         return 0;
+    s->shard = shard;
     /* A descriptor that libcurl made itself is closed behind our back. */
     if (what == CURL_POLL_REMOVE && s->origin == 0) {
         slot_free(s);

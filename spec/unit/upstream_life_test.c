@@ -5,6 +5,8 @@
  */
 #include "upstream_rig.h"
 
+#include <sys/resource.h>
+
 #define ANSWER "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789"
 
 static bool call_once(struct provider *p, struct taker *c)
@@ -39,26 +41,42 @@ static void fifty_calls_in_a_row_use_one_connection(void)
     server_close(s);
 }
 
-static void three_hundred_calls_at_once_all_end_well(void)
+static void all_at_once(struct server *s, struct provider *p, unsigned n)
 {
-    static struct taker clients[300];
-    struct server *s = server_open(base);
-    struct provider p = provider_at(s);
+    static struct taker takers[600];
+    unsigned open, busy;
 
-    server_answer(s, ANSWER);
-    for (int round = 0; round < 2; round++) {
-        for (int i = 0; i < 300; i++)
-            start(&clients[i], &(struct call){.provider = &p});
-        for (int i = 0; i < 300; i++) {
-            CHECK(await(&clients[i]));
-            CHECK(clients[i].state.error == ERROR_none);
-            CHECK(clients[i].body && !strcmp(clients[i].body, "0123456789"));
-            end(&clients[i]);
-        }
+    for (unsigned i = 0; i < n; i++)
+        start(&takers[i], &(struct call){.provider = p});
+    for (unsigned i = 0; i < n; i++) {
+        CHECK(await(&takers[i]));
+        CHECK(takers[i].state.error == ERROR_none);
+        CHECK(takers[i].body && !strcmp(takers[i].body, "0123456789"));
+        end(&takers[i]);
     }
-    CHECK(s->requests == 600 && s->accepted == 300);
-    upstream_forget(up, &p);
-    server_close(s);
+    CHECK(s->accepted == n);
+    upstream_connections(up, p, &open, &busy);
+    CHECK(open == n && busy == 0);
+}
+
+/* 600 are more than one multi handle takes. */
+static void many_calls_at_once_all_end_well_and_reuse_connections(void)
+{
+    static const unsigned counts[] = {300, 600};
+    struct rlimit files = {4096, 4096};
+
+    CHECK(setrlimit(RLIMIT_NOFILE, &files) == 0);
+    for (size_t i = 0; i < 2; i++) {
+        struct server *s = server_open(base);
+        struct provider p = provider_at(s);
+
+        server_answer(s, ANSWER);
+        all_at_once(s, &p, counts[i]);
+        all_at_once(s, &p, counts[i]);
+        CHECK(s->requests == 2 * counts[i]);
+        upstream_forget(up, &p);
+        server_close(s);
+    }
 }
 
 static void an_idle_connection_the_server_closed_costs_no_error(void)
@@ -465,7 +483,7 @@ int main(void)
 {
     rig_open();
     RUN(fifty_calls_in_a_row_use_one_connection);
-    RUN(three_hundred_calls_at_once_all_end_well);
+    RUN(many_calls_at_once_all_end_well_and_reuse_connections);
     RUN(an_idle_connection_the_server_closed_costs_no_error);
     RUN(a_close_that_crosses_the_next_request_costs_no_error);
     RUN(a_reset_before_any_answer_is_a_cut_and_not_repeated);

@@ -256,7 +256,7 @@ static inline void open_up(void)
 {
     struct upstream_options options = {
         .base = base,
-        .max_idle = 400,
+        .max_idle = 1000,
         .connect_timeout = 2 * US_PER_S,
         .wake = on_wake,
     };
