@@ -41,9 +41,9 @@ build: $(BIN) $(if $(SAN),,$(B)/libleme.a $(B)/libleme.so)
 # -- what the machine needs -----------------------------------------------------
 
 deps:
-	@lua/deps.sh build
+	@spec/deps.sh build
 deps-check:
-	@lua/deps.sh build check
+	@spec/deps.sh build check
 
 # -- building -------------------------------------------------------------------
 

@@ -324,6 +324,11 @@ struct event_base *engine_base(struct engine *e)
     return e->base;
 }
 
+struct requests *engine_requests(struct engine *e)
+{
+    return e->requests;
+}
+
 void engine_run(struct engine *e)
 {
     event_base_dispatch(e->base);

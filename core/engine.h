@@ -2,7 +2,7 @@
  *
  * engine: one event loop with its connections, requests and Lua state: a worker
  * of the daemon, or the engine of an embedding host. No locks in it; other
- * threads talk to it through its mailbox. Implements leme_engine_* of leme.h.
+ * threads talk to it through its mailbox.
  */
 #ifndef LEME_ENGINE_H
 #define LEME_ENGINE_H
@@ -21,6 +21,7 @@ struct memory;
 struct metrics;
 struct policy_state;
 struct record_blob;
+struct requests;
 
 /** What all engines of a process' server share; borrowed for the engine's life.*/
 struct engine_shared {
@@ -47,6 +48,8 @@ void engine_free(struct engine *e);
  * engine_run, or on its thread. */
 int engine_listen(struct engine *e, int fd, bool half_close);
 struct event_base *engine_base(struct engine *e);
+/** For a host that begins requests itself, on the engine's thread. */
+struct requests *engine_requests(struct engine *e);
 /** Run the loop on this thread until ENGINE_STOP. */
 void engine_run(struct engine *e);
 

@@ -466,23 +466,38 @@ static bool read_event(struct flight *f, const struct sse_event *e)
     return true;
 }
 
-/* The provider is at the end of its stream and nothing was relayed yet. */
+/* The provider is at the end of its stream and nothing was relayed yet. What
+ * was held to be whole must be whole; else content is an answer, whatever ends
+ * it, and the relay tells the client how it ended. */
 static void stream_ended(struct flight *f, const struct transfer_state *ts)
 {
-    if (ts->error != ERROR_none || !f->answer.content)
+    bool whole = ts->error == ERROR_none;
+
+    if (!f->answer.content || (!whole && (f->limits.hold_all || f->limits.hold)))
         flight_broke(f, ts);
     else if (f->phase == FLIGHT_RUNNING)
-        flight_answered(f);             /* held to the end, and it is here */
+        flight_answered(f);
 }
 
+/* An event longer than what is held may still come whole. */
+static void make_room(struct flight *f, size_t pending)
+{
+    if (pending >= CEIL_HOLD_BYTES)
+        transfer_hold(f->transfer, f->scanned + CEIL_EVENT_BYTES + CEIL_HOLD_BYTES);
+}
+
+/* Read events up to the one that makes it an answer: what stands behind it is
+ * the relay's. */
 static void read_stream(struct flight *f, const struct transfer_state *ts)
 {
     struct sse_event e;
-    enum sse_result got;
+    enum sse_result got = SSE_MORE;
     size_t len;
     const char *bytes = transfer_bytes(f->transfer, &len);
 
-    for (;;) {
+    if (f->phase == FLIGHT_ANSWERED)
+        return;
+    while (!(f->answer.content && held_enough(f))) {
         got = sse_next(&f->sse, bytes + f->scanned, len - f->scanned, &e);
         if (got != SSE_EVENT)
             break;
@@ -490,19 +505,18 @@ static void read_stream(struct flight *f, const struct transfer_state *ts)
         if (!read_event(f, &e))
             return;
     }
-    if (got == SSE_TOO_LONG) {
+    if (f->answer.content && held_enough(f))
+        flight_answered(f);
+    else if (got == SSE_TOO_LONG)
         flight_end(f, ERROR_provider_bad_response,
                    "an event of the stream is longer than 1 MiB");
-        return;
-    }
-    if (f->phase == FLIGHT_RUNNING && f->answer.content && held_enough(f))
-        flight_answered(f);
-    else if (f->phase == FLIGHT_RUNNING && !f->answer.content &&
-             f->scanned >= CEIL_HOLD_BYTES)
+    else if (!f->answer.content && f->scanned >= CEIL_HOLD_BYTES)
         flight_end(f, ERROR_provider_bad_response,
                    "64 KiB of events held no content");
-    if (ts->ended && f->phase != FLIGHT_ENDED)
+    else if (ts->ended)
         stream_ended(f, ts);
+    else
+        make_room(f, len - f->scanned);
 }
 
 static void read_head(struct flight *f, const struct transfer_state *ts)

@@ -248,6 +248,7 @@ struct walk {
     const char *bytes;
     size_t at;              /* read so far */
     size_t from;            /* sent so far */
+    size_t left;            /* not a whole event yet */
     enum { WALK_ON, WALK_DONE, WALK_FAILED, WALK_ITEM } outcome;
     enum error_type error;
     const char *detail;
@@ -356,6 +357,7 @@ static void walk(struct request *r, struct flight *f, struct walk *w)
     if (w->outcome == WALK_ON && transfer_state(f->transfer)->ended)
         walk_end(r, f, w, len);
     send_read(r, w);
+    w->left = len - w->at;
 }
 
 static void push_back_comment(struct request *r)
@@ -395,6 +397,10 @@ void relay_more(struct request *r)
     walk(r, f, &w);
     if (w.at)
         transfer_take(f->transfer, w.at);
+    /* An event longer than what is usually held may still come whole. */
+    transfer_hold(f->transfer, w.left >= CEIL_HOLD_BYTES
+                                   ? CEIL_EVENT_BYTES + CEIL_HOLD_BYTES
+                                   : CEIL_HOLD_BYTES);
     push_back_comment(r);
     if (w.outcome == WALK_ITEM)
         tell_item(r, f);

@@ -139,6 +139,13 @@ static void fail(struct transfer *t, CURLcode result)
                "no connection within the connect timeout");
         return;
     case CURLE_OUT_OF_MEMORY:
+        /* libcurl says so too of a head above its own ceiling. */
+        if (!t->state.head && t->state.sent) {
+            finish(t, ERROR_provider_bad_response,
+                   "sent a head that is larger than any valid one");
+            return;
+        }
+        /* fall through */
     case CURLE_WRITE_ERROR:
         finish(t, ERROR_gateway_oom, "no memory for the answer");
         return;

@@ -19,7 +19,7 @@ return leme.policy {
 
   attempted = function(target, answer)
     if answer.error == "provider_rate_limited" then
-      target:cool(answer.retry_after or knobs.cool, "rate limited")
+      target:cool(math.min(answer.retry_after or knobs.cool, 600), "rate limited")
     end
   end,
 

@@ -1,10 +1,11 @@
 -- leme.plain: what a model that is only a list of targets runs: the first that is
 -- fit, the next one when it fails before its first token. A target that says "too
--- many requests" rests as long as it asks for, or five seconds.
+-- many requests" rests as long as it asks for, at most ten minutes, or five
+-- seconds when it names no time.
 
 local leme = require "leme"
 
-local REST = 5
+local REST, REST_MAX = 5, 600
 
 return leme.policy {
   name = "plain",
@@ -12,7 +13,7 @@ return leme.policy {
 
   attempted = function(target, answer)
     if answer.error == "provider_rate_limited" then
-      target:cool(answer.retry_after or REST, "rate limited")
+      target:cool(math.min(answer.retry_after or REST, REST_MAX), "rate limited")
     end
   end,
 }

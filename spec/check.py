@@ -1,0 +1,184 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""check.py [--quick] [--only GROUP] [--fixtures DIR]: run the suites.
+
+One line a suite, its output only when it fails; the last line is the sum:
+`N passed, N failed, N skipped`. A suite ends with `N passed, N failed` or with
+lines `NAME N of M`, or is one check that passes with exit status 0.
+"""
+
+import argparse
+import glob
+import os
+import re
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+SUM = re.compile(r"^(?:\w+: )?(\d+) passed, (\d+) failed(?:, (\d+) skipped)?", re.M)
+OF = re.compile(r"^(\S+) (\d+) of (\d+)\b", re.M)
+BUSTED = re.compile(r"(\d+) success\w* / (\d+) failure\w* / (\d+) error\w* / (\d+) pending")
+ASAN_ENV = {"ASAN_OPTIONS": "abort_on_error=0:detect_leaks=1", "UBSAN_OPTIONS": "print_stacktrace=1"}
+
+
+class Suite:
+    def __init__(self, name, command, groups=(), env=None, limit=240, lines=False):
+        self.name, self.command, self.groups = name, command, set(groups)
+        self.env, self.limit, self.lines = env or {}, limit, lines
+
+
+def counts(text, status):
+    """passed, failed, skipped of a suite by what it printed."""
+    found = SUM.findall(text)
+    if found:
+        return tuple(int(n or 0) for n in found[-1])
+    found = BUSTED.findall(text)
+    if found:
+        good, bad, errors, pending = map(int, found[-1])
+        return good, bad + errors, pending
+    found = OF.findall(text)
+    if found:
+        good = sum(int(n) for _, n, _ in found)
+        return good, sum(int(m) for _, _, m in found) - good, 0
+    return (1, 0, 0) if status == 0 else (0, 1, 0)
+
+
+def run(suite):
+    began = time.monotonic()
+    try:
+        done = subprocess.run(suite.command, cwd=ROOT, env={**os.environ, **suite.env},
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=suite.limit)
+        text, status = done.stdout.decode("utf-8", "replace"), done.returncode
+    except subprocess.TimeoutExpired as late:
+        text = (late.stdout or b"").decode("utf-8", "replace") + "\nran out of time"
+        status = 124
+    passed, failed, skipped = counts(text, status)
+    if status != 0 and failed == 0:
+        failed = 1
+    took = time.monotonic() - began
+    if suite.lines and not failed:
+        print("\n".join(l for l in text.splitlines() if OF.match(l)), flush=True)
+    else:
+        print(f"{suite.name}: {passed} passed, {failed} failed"
+              + (f", {skipped} skipped" if skipped else "") + f" ({took:.1f} s)", flush=True)
+    if failed:
+        print("    " + text.strip().replace("\n", "\n    "), flush=True)
+    else:
+        for line in text.splitlines():
+            if re.match(r"(?i)\s*skip", line):
+                print("    " + line.strip(), flush=True)
+    return passed, failed, skipped
+
+
+def binary(san):
+    return f"build/leme-{san}" if san else "build/leme"
+
+
+def unit_suites(san, groups, directory):
+    where = f"build/obj-{san}" if san else "build/obj"
+    env = ASAN_ENV if san else {}
+    response = os.path.join(directory, "http", "response")
+    for path in sorted(glob.glob(os.path.join(ROOT, "spec/unit/*_test.c"))):
+        name = os.path.basename(path)[:-len("_test.c")]
+        command = [f"{where}/unit-{name}"]
+        if name == "upstream" and os.path.isdir(response):
+            command.append(response)
+        yield Suite(f"unit {name}{' ' + san if san else ''}", command, groups, env)
+
+
+def fixture_suites(directory, san, groups):
+    def script(name, *args):
+        return ["python3", f"spec/fixtures/{name}.py", directory, *args]
+
+    env = {"LEME": binary(san), **(ASAN_ENV if san else {})}
+    rows = [("http/request", script("http_request", binary(san))),
+            ("http/response", script("http_response", binary(san))),
+            ("json/gateway", script("json_gateway", binary(san)))]
+    if not san:
+        rows += [("json", script("json_suite", "build/json_dump")),
+                 ("sse", script("sse", "build/sse_dump")),
+                 ("answers", script("answers", "--dump", "build/answer_dump"))]
+    for name, command in rows:
+        yield Suite(f"fixtures {name}{' ' + san if san else ''}", command, groups, env,
+                    lines=not san)
+
+
+def lint_suites():
+    groups = ("lint",)
+    yield Suite("luacheck", ["luacheck", "-q", "lua", "policies", "spec/lua"], groups)
+    for path in sorted(glob.glob(os.path.join(ROOT, "spec/lint/*.py"))
+                       + glob.glob(os.path.join(ROOT, "spec/lint/*.lua"))):
+        tool = ["python3"] if path.endswith(".py") else ["lua5.4"]
+        yield Suite("lint " + os.path.basename(path), tool + [os.path.relpath(path, ROOT)], groups)
+
+
+def fuzz_suites():
+    for path in sorted(glob.glob(os.path.join(ROOT, "build/fuzz_*"))):
+        name = os.path.basename(path)[len("fuzz_"):]
+        corpus = glob.glob(os.path.join(ROOT, f"spec/fuzz/corpus/{name}/*"))
+        if corpus and os.access(path, os.X_OK):
+            yield Suite(f"corpus {name}", [path, "-runs=0", *map(os.path.relpath, corpus)],
+                        ("corpus",), ASAN_ENV)
+
+
+def running_suites(san, groups):
+    env = {"LEME": binary(san), **(ASAN_ENV if san else {})}
+    label = " " + san if san else ""
+    yield Suite("scenarios" + label, ["python3", "spec/scenario/run.py", binary(san)], groups,
+                env, 300)
+    yield Suite("command line" + label, ["python3", "spec/scenario/cli_test.py"], groups, env)
+    if os.path.isfile(os.path.join(ROOT, "spec/sdk/run.sh")):
+        yield Suite("sdk" + label, ["bash", "spec/sdk/run.sh"], groups, env, 300)
+
+
+def all_suites(directory):
+    shared = os.path.isdir(directory)
+    asan, tsan = "address,undefined".replace(",", "-"), "thread"
+    yield from lint_suites()
+    yield from unit_suites("", ("unit", "quick"), directory)
+    yield Suite("specs", ["lua5.4", "/usr/bin/busted", "-o", "plainTerminal", "spec/lua"],
+                ("lua", "quick"))
+    yield from fuzz_suites()
+    if shared:
+        yield from fixture_suites(directory, "", ("fixtures",))
+    yield from running_suites("", ("running",))
+    yield from unit_suites(asan, ("address",), directory)
+    if shared:
+        yield from fixture_suites(directory, asan, ("address",))
+    yield from running_suites(asan, ("address",))
+    yield from unit_suites(tsan, ("thread",), directory)
+    yield from running_suites(tsan, ("thread",))
+
+
+def wanted(suite, options):
+    if options.only:
+        return options.only in suite.groups
+    if options.quick:
+        return "quick" in suite.groups or "lint" in suite.groups
+    return "thread" not in suite.groups
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only")
+    parser.add_argument("--fixtures", default="../shared/fixtures")
+    options = parser.parse_args()
+    directory = os.path.join(ROOT, options.fixtures)
+    total = [0, 0, 0]
+    if not os.path.isdir(directory):
+        print(f"no fixtures at {options.fixtures}: the suites over recorded cases do not run")
+        if options.only == "fixtures":
+            print("0 passed, 1 failed, 0 skipped")
+            return 1
+    for suite in all_suites(os.path.relpath(directory, ROOT)):
+        if wanted(suite, options):
+            total = [a + b for a, b in zip(total, run(suite))]
+    print(f"{total[0]} passed, {total[1]} failed, {total[2]} skipped")
+    return 1 if total[1] or not total[0] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
