@@ -19,7 +19,8 @@
 #include <string.h>
 #include <sys/random.h>
 
-static const char *const op_names[] = {"chat", "completions", "embeddings"};
+static const char *const op_names[] = {"chat", "completions", "embeddings",
+                                       "service"};
 _Static_assert(sizeof op_names / sizeof *op_names == REQUEST_OPS, "one name each");
 
 const char *request_op_name(enum request_op op)
@@ -86,7 +87,8 @@ static bool member_is_true(struct json_doc *doc, json_node of, const char *key)
 }
 
 /* `model` and `stream`, as the caller must give them. NULL, or what is wrong. */
-static const char *read_body(struct request *r, char *name, size_t size)
+static const char *read_body(struct request *r, char *name, size_t size,
+                             char *why, size_t why_size)
 {
     struct json_fault fault;
     bool twice = false;
@@ -96,12 +98,15 @@ static const char *read_body(struct request *r, char *name, size_t size)
 
     if (json_open(&r->doc, r->in.body, r->in.body_bytes, CEIL_JSON_DEPTH,
                   CEIL_BODY_BYTES, &fault)) {
-        snprintf(r->message, sizeof r->message,
-                 "the body is not a JSON object: %s at byte %zu", fault.message,
-                 fault.at + 1);
-        return r->message;
+        snprintf(why, why_size, "the body is not a JSON object: %s at byte %zu",
+                 fault.message, fault.at + 1);
+        return why;
     }
     r->body_open = true;
+    if (r->in.op == REQUEST_SERVICE) {
+        strcpy(name, "*");
+        return NULL;
+    }
     n = json_member(&r->doc, JSON_ROOT, "model", 5, &twice);
     text = n ? json_plain(&r->doc, n, &len) : NULL;
     if (!text || len == 0 || len >= size)
@@ -165,7 +170,7 @@ static void fill_plan(struct request *r)
     p->config = r->config;
     p->client = r->in.client;
     p->id = r->id;
-    p->api = op_names[r->in.op];
+    p->api = r->api;
     p->doc = &r->doc;
     p->deadline = r->deadline;
     p->record = &r->record;
@@ -210,6 +215,9 @@ static struct request *request_new(struct requests *rs,
     id = in->header(in->owner, "x-request-id", &len);
     request_id(id, id ? len : 0, r->id);
     take_trace(r);
+    snprintf(r->api, sizeof r->api, "%s%s%.*s", op_names[in->op],
+             in->service ? ":" : "", (int)in->service_len,
+             in->service ? in->service : "");
     r->prev = rs->last;
     if (rs->last)
         rs->last->next = r;
@@ -252,7 +260,7 @@ struct request *request_begin(struct requests *rs,
                               const struct request_input *in)
 {
     struct request *r = request_new(rs, in);
-    char name[129] = "";
+    char name[129] = "", text[300];
     const char *wrong;
 
     if (!r) {
@@ -261,20 +269,15 @@ struct request *request_begin(struct requests *rs,
         in->done(in->owner, false);
         return NULL;
     }
-    wrong = read_body(r, name, sizeof name);
+    wrong = read_body(r, name, sizeof name, text, sizeof text);
     if (!wrong)
         r->model = find_model(r->config, name);
     start_record(r, r->model < 0 ? "" : r->config->models[r->model].name);
     if (wrong) {
-        char text[400];
-
-        snprintf(text, sizeof text, "%s", wrong);
-        relay_error(r, ERROR_caller_invalid_request, text);
+        relay_error(r, ERROR_caller_invalid_request, wrong);
         return NULL;
     }
     if (r->model < 0) {
-        char text[300];
-
         snprintf(text, sizeof text, "no model is called `%s` here; GET /v1/models "
                                     "lists those that are", name);
         relay_error(r, ERROR_caller_unknown_model, text);

@@ -56,6 +56,7 @@ us_t requests_oldest(const struct requests *rs);
 unsigned requests_cut(struct requests *rs);
 
 enum request_op { REQUEST_CHAT, REQUEST_COMPLETIONS, REQUEST_EMBEDDINGS,
+                  REQUEST_SERVICE,    /* a mock plays a side service */
                   REQUEST_OPS };
 
 /** The name of an operation in logs and metrics: "chat". */
@@ -64,6 +65,8 @@ const char *request_op_name(enum request_op op);
 /** Where a request comes from and where its answer goes. */
 struct request_input {
     enum request_op op;
+    const char *service;        /* REQUEST_SERVICE: its name; copied */
+    size_t service_len;
     const char *body;           /* borrowed until `done` */
     size_t body_bytes;
     int client;                 /* index into the configuration, or -1 */

@@ -13,7 +13,7 @@
 #include <string.h>
 
 static const char *const paths[] = {"/chat/completions", "/completions",
-                                    "/embeddings"};
+                                    "/embeddings", "/service"};
 
 struct flight *flight_find(struct request *r, unsigned id)
 {
@@ -178,7 +178,7 @@ static void launch(struct flight *f, const char *path)
     char line[80];
     struct call call = {
         .provider = provider_of(f), .method = "POST", .path = path,
-        .body = f->body.data, .body_bytes = f->body.len, .headers = headers,
+        .body = f->body.data, .body_bytes = f->body.len,
         .stream = r->stream && f->target >= 0,
         .connect_timeout = f->limits.connect, .owner = f};
 
@@ -187,6 +187,7 @@ static void launch(struct flight *f, const char *path)
     if (r->trace[0]) {
         snprintf(line, sizeof line, "traceparent: %s", r->trace);
         headers[0] = line;
+        call.headers = headers;
     }
     f->transfer = upstream_start(r->all->upstream, &call);
     if (!f->transfer)
@@ -307,6 +308,20 @@ static void set_deadlines(struct flight *f)
         f->limits.idle = s->idle_timeout;
 }
 
+/* A side call goes to the service's base as it is; the mock plays several. */
+static void start_service(struct flight *f, const struct op *op)
+{
+    const struct provider *p = provider_of(f);
+    char path[128] = "";
+
+    if (p->mocked)
+        snprintf(path, sizeof path, "/service/%s", p->name);
+    if (buf_add(&f->body, op->text, op->len))
+        flight_end(f, ERROR_gateway_oom, "the body of a side call is too large");
+    else
+        launch(f, path);
+}
+
 void flight_start(struct request *r, const struct op *op)
 {
     struct flight *f = flight_new(r, op);
@@ -326,10 +341,7 @@ void flight_start(struct request *r, const struct op *op)
     }
     set_deadlines(f);
     if (f->target < 0) {
-        if (buf_add(&f->body, op->text, op->len))
-            flight_end(f, ERROR_gateway_oom, "the body of a side call is too large");
-        else
-            launch(f, "");
+        start_service(f, op);
         return;
     }
     r->attempts++;

@@ -109,6 +109,7 @@ struct request {
     struct request_input in;
     char id[129];
     char trace[64];                 /* traceparent to send upstream */
+    char api[64];                   /* what the policy sees as req.api */
     uint64_t seed;                  /* of the plan's dice */
     int model;                      /* index into config.models */
     bool stream, include_usage;
@@ -144,8 +145,6 @@ struct request {
     size_t sent;                    /* bytes the client got */
     int status;                     /* the client got */
     char fallback[40];              /* error of the attempt that was left */
-    char extra_headers[512];        /* of leme.reject: whole lines */
-    char message[400];              /* sentence of the client's error */
 };
 
 /* request.c */

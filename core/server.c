@@ -40,7 +40,8 @@ struct pending {
 /* -- paths ----------------------------------------------------------------- */
 
 enum route { ROUTE_CHAT, ROUTE_COMPLETIONS, ROUTE_EMBEDDINGS, ROUTE_MODELS,
-             ROUTE_MODEL, ROUTE_LIVE, ROUTE_READY, ROUTE_OPTIONS, ROUTE_NONE };
+             ROUTE_MODEL, ROUTE_SERVICE, ROUTE_LIVE, ROUTE_READY, ROUTE_OPTIONS,
+             ROUTE_NONE };
 
 static const struct {
     const char *path;
@@ -61,7 +62,7 @@ static const struct {
 struct asked {
     enum route route;
     bool post, open;
-    const char *name;               /* behind /models/ */
+    const char *name;               /* behind /models/ or /service/ */
     size_t name_len;
 };
 
@@ -85,6 +86,11 @@ static struct asked find_path(const char *path, size_t len)
         a.route = ROUTE_MODEL;
         a.name = path + 8;
         a.name_len = len - 8;
+    } else if (len > 9 && memcmp(path, "/service/", 9) == 0) {
+        a.route = ROUTE_SERVICE;
+        a.post = true;
+        a.name = path + 9;
+        a.name_len = len - 9;
     }
     return a;
 }
@@ -334,6 +340,9 @@ static bool on_head(void *arg, struct conn *c, struct conn_refusal *no)
     const struct http1_head *h = conn_head(c);
     struct asked a = asked_of(c);
 
+    /* Only a mock, whose one model takes every name, plays services. */
+    if (a.route == ROUTE_SERVICE && config_find_model(config_of(s), "*", 1) < 0)
+        a.route = ROUTE_NONE;
     if (h->method == HTTP1_OTHER)
         return refuse(s, c, no, ERROR_caller_invalid_request, 501,
                       "this method is not known here");
@@ -478,9 +487,14 @@ static void on_request(void *arg, struct conn *c)
         answer_own(s, c, &a);
         return;
     }
-    in.op = a.route == ROUTE_CHAT ? REQUEST_CHAT
+    in.op = a.route == ROUTE_CHAT          ? REQUEST_CHAT
             : a.route == ROUTE_COMPLETIONS ? REQUEST_COMPLETIONS
+            : a.route == ROUTE_SERVICE     ? REQUEST_SERVICE
                                            : REQUEST_EMBEDDINGS;
+    if (in.op == REQUEST_SERVICE) {
+        in.service = a.name;
+        in.service_len = a.name_len;
+    }
     in.body = conn_body(c, &in.body_bytes);
     r = request_begin(s->env.requests, &in);
     if (r)

@@ -3,7 +3,7 @@
 package.path = "./spec/lua/?.lua;" .. package.path
 local json = require "dkjson"
 local world = require "world"
-local mock = world.room { targets = { "a/1" } }.require "leme.mock"
+local mock = world.room { targets = { "a/1" } }.require "leme.mock_answers"
 
 local CHAT = "/v1/chat/completions"
 local function dice() return 0.5 end

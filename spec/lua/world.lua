@@ -98,9 +98,9 @@ local function library(host)
   local loaded = {}
   local function require_leme(name)
     if loaded[name] then return loaded[name] end
-    local short = name == "leme" and "init" or name:match("^leme%.(%w+)$")
+    local short = name == "leme" and "init" or name:match("^leme%.([%w_.]+)$")
     if not short then error(("module %q not found"):format(name), 2) end
-    local path = ROOT .. "lua/leme/" .. short .. ".lua"
+    local path = ROOT .. "lua/leme/" .. short:gsub("%.", "/") .. ".lua"
     local chunk = assert(loadfile(path, "t", environment(host, nil)))
     local env = environment(host, require_leme)
     debug.setupvalue(chunk, 1, env)
