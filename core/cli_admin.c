@@ -58,20 +58,17 @@ static void show(const char *body, bool json, bool refused)
     free(text);
 }
 
-/* One call and its answer on the terminal. Returns the exit status. */
-static int call(const struct cli_args *args, const char *method,
-                const char *path, const char *request)
+/* One call. The exit status; *${body} is the caller's, or NULL. */
+static int ask(const struct cli_args *args, const char *method,
+               const char *path, const char *request, bool json, char **body)
 {
-    int format = cli_choice(args, CLI_FORMAT, formats, 0), status = 0, code;
     struct leme_error error = {.size = sizeof error};
     const char *address = address_of(args);
-    char *body = NULL;
-    bool refused;
+    int status = 0, code;
 
-    if (format < 0)
-        return CLI_USAGE;
+    *body = NULL;
     code = leme_admin_call(address, key_of(args), method, path, request,
-                           &status, &body, &error);
+                           &status, body, &error);
     if (code) {
         cli_failed(code, &error);
         if (code == LEME_UNREACHABLE)
@@ -79,25 +76,56 @@ static int call(const struct cli_args *args, const char *method,
                     address);
         return cli_status_of(code);
     }
-    refused = status < 200 || status > 299;
-    if (body)
-        show(body, format == 1, refused);
+    if (status >= 200 && status <= 299)
+        return CLI_OK;
+    show(*body ? *body : "", json, true);
+    cli_say("refused (%d)", status);
+    leme_release(*body);
+    *body = NULL;
+    return CLI_REFUSED;
+}
+
+/* One call and its answer on the terminal. The exit status. */
+static int tell(const struct cli_args *args, const char *path,
+                const char *request)
+{
+    int format = cli_choice(args, CLI_FORMAT, formats, 0), status;
+    char *body;
+
+    if (format < 0)
+        return CLI_USAGE;
+    status = ask(args, "POST", path, request, format == 1, &body);
+    if (!status)
+        show(body ? body : "", format == 1, false);
     leme_release(body);
-    if (refused)
-        cli_say("refused (%d)", status);
-    return refused ? CLI_REFUSED : CLI_OK;
+    return status;
 }
 
 int cli_reload(const struct cli_args *args)
 {
-    return call(args, "POST", "/v1/reload", "{}");
+    return tell(args, "/v1/reload", "{}");
 }
 
 int cli_status(const struct cli_args *args)
 {
-    int status = call(args, "GET", "/v1/info", NULL);
+    int format = cli_choice(args, CLI_FORMAT, formats, 0), status;
+    char *process, *targets;
 
-    return status ? status : call(args, "GET", "/v1/targets", NULL);
+    if (format < 0)
+        return CLI_USAGE;
+    status = ask(args, "GET", "/v1/status", NULL, format == 1, &process);
+    if (status)
+        return status;
+    status = ask(args, "GET", "/v1/targets", NULL, format == 1, &targets);
+    if (!status && format == 1) {
+        printf("{\"status\":%s,\"targets\":%s}\n", process, targets);
+    } else if (!status) {
+        show(process, false, false);
+        show(targets, false, false);
+    }
+    leme_release(process);
+    leme_release(targets);
+    return status;
 }
 
 /* "/v1/targets/" and ${name} with what a path cannot hold as %XX. */
@@ -115,30 +143,51 @@ static bool target_path(const char *name, char out[PATH_BYTES])
     return !*name;
 }
 
-static int set_weight(const struct cli_args *args, const char *path)
+/* "90", "90s", "10m", "2h" or "1d" to seconds; -1: none of these. */
+static double seconds_of(const char *text)
 {
-    const char *text = args->word[2];
-    char request[64], *end = NULL;
-    double weight = text ? strtod(text, &end) : -1;
+    static const char units[] = "smhd";
+    static const double worth[] = {1, 60, 3600, 86400};
+    const char *unit;
+    char *end;
+    double n;
 
-    if (!text || end == text || *end || !isfinite(weight) || weight < 0 ||
-        weight > 1e6)
-        return cli_wrong(args->command, "weight NAME needs a number from 0 to "
-                         "1000000");
-    snprintf(request, sizeof request, "{\"weight\":%.9g}", weight);
-    return call(args, "POST", path, request);
+    if (!isdigit((unsigned char)*text))
+        return -1;
+    n = strtod(text, &end);
+    if (!*end)
+        return n;
+    unit = strchr(units, *end);
+    return unit && !end[1] ? n * worth[unit - units] : -1;
 }
 
-static int set_state(const struct cli_args *args, const char *path,
-                     const char *state)
+/* What is asked of the target, as JSON. CLI_OK, or CLI_USAGE after saying why. */
+static int request_of(const struct cli_args *args, char *out, size_t size)
 {
-    char request[64];
+    const char *text = args->word[2], *span = args->value[CLI_FOR];
+    double weight = -1, seconds = span ? seconds_of(span) : 0;
+    bool weigh = strcmp(args->word[0], "weight") == 0;
+    char *end = NULL;
+    size_t n;
 
-    if (args->words > 2)
-        return cli_wrong(args->command, "\"%s\" is one word too many",
-                         args->word[2]);
-    snprintf(request, sizeof request, "{\"state\":\"%s\"}", state);
-    return call(args, "POST", path, request);
+    if (seconds < 0 || !isfinite(seconds))
+        return cli_wrong(args->command, "--for \"%s\": seconds, or 10m, or 2h",
+                         span);
+    if (!weigh && text)
+        return cli_wrong(args->command, "\"%s\" is one word too many", text);
+    if (weigh && text)
+        weight = strtod(text, &end);
+    if (weigh && (!text || end == text || *end || !(weight >= 0) || weight > 1e6))
+        return cli_wrong(args->command, "weight NAME needs a number from 0 to "
+                         "1000000");
+    if (weigh)
+        n = (size_t)snprintf(out, size, "{\"weight\":%.9g", weight);
+    else
+        n = (size_t)snprintf(out, size, "{\"state\":\"%s\"", args->word[0]);
+    if (span)
+        n += (size_t)snprintf(out + n, size - n, ",\"for\":%.9g", seconds);
+    snprintf(out + n, size - n, "}");
+    return CLI_OK;
 }
 
 int cli_target(const struct cli_args *args)
@@ -146,7 +195,7 @@ int cli_target(const struct cli_args *args)
     static const char *const verbs[] = {"drain", "ready", "maint", "weight",
                                         NULL};
     const char *verb = args->word[0];
-    char path[PATH_BYTES];
+    char path[PATH_BYTES], request[128];
     size_t i;
 
     for (i = 0; verbs[i] && strcmp(verb, verbs[i]) != 0; i++)
@@ -155,6 +204,7 @@ int cli_target(const struct cli_args *args)
         return cli_unknown(args->command, "verb", verb, verbs);
     if (!target_path(args->word[1], path))
         return cli_wrong(args->command, "no target has so long a name");
-    return strcmp(verb, "weight") == 0 ? set_weight(args, path)
-                                       : set_state(args, path, verb);
+    if (request_of(args, request, sizeof request))
+        return CLI_USAGE;
+    return tell(args, path, request);
 }

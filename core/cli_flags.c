@@ -30,7 +30,8 @@ const struct cli_command cli_commands[] = {
      "drain   gives it no new requests; those it has end as usual\n"
      "maint   the same, and says that it is being worked on\n"
      "ready   gives it requests again\n"
-     "weight  sets its share to VALUE until the next restart\n",
+     "weight  sets its share to VALUE\n"
+     "All of it ends with the server, or after --for.\n",
      2, 3, cli_target},
     {"version", "", "this version and those of the linked libraries",
      "", 0, 0, cli_version},
@@ -66,6 +67,7 @@ const struct cli_flag cli_flags[] = {
      "of the server (LEME_ADMIN, ./leme.sock, /run/leme/admin.sock)"},
     {CLI_KEY, " reload status target ", "key", "KEY",
      "of the server's admin, if it has one (LEME_KEY)"},
+    {CLI_FOR, " target ", "for", "SECONDS", "then as before; 90, 90s, 10m or 2h"},
     {CLI_FORMAT, " check reload status target ", "format", "FORMAT", "text or json (text)"},
 
     {CLI_JSON, " version ", "json", NULL, "as a JSON object"},

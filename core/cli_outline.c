@@ -127,10 +127,27 @@ static bool flat(const char *p)
     return false;
 }
 
+/* Past "name": and "" or null, or NULL. A row leaves such a member out. */
+static const char *nothing(const char *p)
+{
+    p += strspn(p, " \t\r\n");
+    if (*p++ != '"')
+        return NULL;
+    while (*p && *p != '"')
+        p += *p == '\\' && p[1] ? 2 : 1;
+    if (!*p)
+        return NULL;
+    p += 1 + strspn(p + 1, " \t\r\n:");
+    if (strncmp(p, "\"\"", 2) == 0)
+        return p + 2;
+    return strncmp(p, "null", 4) == 0 ? p + 4 : NULL;
+}
+
 /* All on the present line. */
 static bool row(struct outline *o)
 {
     bool object = *o->p++ == '{';
+    const char *past;
     bool first = true;
 
     if (eat(o, object ? '}' : ']')) {
@@ -138,6 +155,11 @@ static bool row(struct outline *o)
         return true;
     }
     do {
+        past = object ? nothing(o->p) : NULL;
+        if (past) {
+            o->p = past;
+            continue;
+        }
         if (!first)
             fputs(object ? "  " : ", ", o->out);
         first = false;

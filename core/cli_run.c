@@ -229,33 +229,42 @@ static int add_key(const struct cli_args *args, const struct mock_key *k,
     return CLI_OK;
 }
 
-/* The flags as the options of lua/leme/mock.lua; NULL after saying why. */
-static char *mock_script(const struct cli_args *args)
+/* The flags as the options of lua/leme/mock.lua. 0, or the exit status after
+ * saying why. */
+static int mock_flags(const struct cli_args *args, char *text, int *given)
 {
-    const char *file = args->value[CLI_SCRIPT];
-    char *text = calloc(1, MOCK_BYTES);
-    FILE *out = text ? fmemopen(text, MOCK_BYTES - 1, "w") : NULL;
-    int given = 0, status = CLI_OK;
-    size_t i, len;
+    FILE *out = fmemopen(text, MOCK_BYTES, "w");
+    int status = CLI_OK;
+    size_t i;
 
     if (!out) {
-        free(text);
         cli_say("not enough memory");
-        return NULL;
+        return CLI_ENVIRONMENT;
     }
     fputc('{', out);
     for (i = 0; i < sizeof mock_keys / sizeof *mock_keys && !status; i++)
         if (args->value[mock_keys[i].id])
-            status = add_key(args, &mock_keys[i], out, !given++);
+            status = add_key(args, &mock_keys[i], out, !(*given)++);
     fputc('}', out);
     fclose(out);
-    if (!status && file && given)
-        status = cli_wrong(args->command, "--script says everything: no other "
-                           "flag for answers goes with it");
-    if (!status && !file)
-        return text;
-    free(text);
-    return status ? NULL : cli_read(file, SCRIPT_BYTES, &len);
+    return status;
+}
+
+/* *${out} is the caller's. 0, or the exit status after saying why. */
+static int mock_script(const struct cli_args *args, char **out)
+{
+    const char *file = args->value[CLI_SCRIPT];
+    char text[MOCK_BYTES] = "";
+    int given = 0, status = mock_flags(args, text, &given);
+    size_t len;
+
+    if (status)
+        return status;
+    if (file && given)
+        return cli_wrong(args->command, "--script says everything: no other "
+                         "flag for answers goes with it");
+    *out = file ? cli_read(file, SCRIPT_BYTES, &len) : strdup(text);
+    return *out ? CLI_OK : CLI_ENVIRONMENT;
 }
 
 static void greet_mock(const leme_server *server)
@@ -273,15 +282,15 @@ int cli_mock(const struct cli_args *args)
     struct leme_error error = {.size = sizeof error};
     struct leme_server_options options;
     leme_server *server = NULL;
+    char *script = NULL;
     struct cli_log log;
-    char *script;
     int code;
 
     if (cli_log_begin(args, &log))
         return CLI_USAGE;
-    script = mock_script(args);
-    if (!script)
-        return CLI_USAGE;
+    code = mock_script(args, &script);
+    if (code)
+        return code;
     options_begin(args, &log, &options);
     cli_signals_hold();
     code = leme_mock_new(listen ? listen : "127.0.0.1:9000", script, &options,
