@@ -58,6 +58,7 @@
 #define CEIL_RECORD_BYTES (32 * KIB)        /* one decision record */
 #define CEIL_RING_BYTES (8 * MIB)           /* all records kept */
 #define CEIL_LOG_QUEUE 4096                 /* lines waiting for the log writer */
+#define CEIL_LOG_BYTES (8 * MIB)            /* the same lines in bytes */
 #define CEIL_SERIES 65536                   /* metric series */
 
 #endif

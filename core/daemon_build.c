@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A generation is built aside, on this thread: configuration, slots on the
+ * board, one Lua state a worker, the policies' own tests. What is in force is
+ * not touched before daemon_adopt.
+ */
+#include "daemon_impl.h"
+
+#include "blame.h"
+#include "board.h"
+#include "config.h"
+#include "policy.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct config *daemon_config(const struct leme_server *s)
+{
+    return s->current ? s->current->generation->config : NULL;
+}
+
+static int wrong(struct daemon_fault *fault, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static int wrong(struct daemon_fault *fault, int code, const char *format, ...)
+{
+    va_list ap;
+
+    fault->code = code;
+    fault->where[0] = '\0';
+    va_start(ap, format);
+    vsnprintf(fault->message, sizeof fault->message, format, ap);
+    va_end(ap);
+    return -1;
+}
+
+/* -- configuration --------------------------------------------------------------- */
+
+struct loading {
+    struct leme_server *server;
+    struct daemon_fault *fault;
+    bool failed;
+};
+
+static void on_issue(void *arg, const struct config_issue *issue)
+{
+    struct loading *l = arg;
+    char where[300];
+
+    if (issue->line)
+        snprintf(where, sizeof where, "%s:%d", issue->file, issue->line);
+    else
+        snprintf(where, sizeof where, "%s", issue->file);
+    daemon_logf(l->server, issue->warning ? "warn" : "error", "%s: %s", where,
+                issue->message);
+    if (issue->warning || l->failed)
+        return;
+    l->failed = true;
+    wrong(l->fault, LEME_BAD_CONFIG, "%s", issue->message);
+    snprintf(l->fault->where, sizeof l->fault->where, "%s", where);
+}
+
+struct config *daemon_load(struct leme_server *s, struct daemon_fault *fault)
+{
+    struct config_options options = {.path = s->options.config};
+    struct loading l = {.server = s, .fault = fault};
+    struct config *c = config_load(&options, on_issue, &l);
+
+    if (!c && !l.failed)
+        wrong(fault, LEME_BAD_CONFIG, "not enough memory");
+    return c;
+}
+
+/* -- is it another one? ------------------------------------------------------------ */
+
+static bool same_bytes(const struct secret *a, const struct secret *b)
+{
+    return a->len == b->len &&
+           (a->len == 0 || memcmp(a->bytes, b->bytes, a->len) == 0);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same_provider(const struct provider *a, const struct provider *b)
+{
+    if (!same_bytes(&a->key, &b->key) || !same_text(a->query, b->query) ||
+        a->nheaders != b->nheaders)
+        return false;
+    for (size_t i = 0; i < a->nheaders; i++)
+        if (!same_text(a->headers[i].value, b->headers[i].value))
+            return false;
+    return true;
+}
+
+/* The texts are the same; what they lead to (variables, files) may not be. */
+static bool same_secrets(const struct config *a, const struct config *b)
+{
+    if (a->nproviders != b->nproviders || a->nclients != b->nclients)
+        return false;
+    for (size_t i = 0; i < a->nproviders; i++)
+        if (!same_provider(&a->providers[i], &b->providers[i]))
+            return false;
+    for (size_t i = 0; i < a->nclients; i++)
+        if (memcmp(a->clients[i].digest, b->clients[i].digest, 32) != 0)
+            return false;
+    return true;
+}
+
+static bool is_current(const struct leme_server *s, const struct generation *g)
+{
+    return s->current &&
+           strcmp(s->current->generation->revision, g->revision) == 0 &&
+           same_secrets(s->current->generation->config, g->config);
+}
+
+/* -- states -------------------------------------------------------------------------- */
+
+static int take_slots(struct leme_server *s, struct config *c,
+                      struct daemon_fault *fault)
+{
+    for (size_t i = 0; i < c->ntargets; i++) {
+        int slot = board_slot(s->board, c->targets[i].name);
+
+        if (slot < 0)
+            return wrong(fault, LEME_BAD_CONFIG,
+                         "no place on the board for target \"%s\": %d targets "
+                         "have been seen since the start; restart to forget "
+                         "old ones", c->targets[i].name, CEIL_TARGETS);
+        c->targets[i].slot = (unsigned)slot;
+    }
+    return 0;
+}
+
+static int policy_wrong(struct daemon_fault *fault, const struct policy_fault *f)
+{
+    struct blame b;
+
+    blame_policy(f, &b);
+    wrong(fault, LEME_BAD_CONFIG, "%s", b.message);
+    if (b.line)
+        snprintf(fault->where, sizeof fault->where, "%s:%d", b.file,
+                 b.line);
+    else
+        snprintf(fault->where, sizeof fault->where, "%s", b.file);
+    return -1;
+}
+
+static int build_state(struct leme_server *s, struct daemon_build *b,
+                       unsigned shard)
+{
+    struct policy_env env = {
+        .board = s->board, .metrics = s->metrics, .shard = shard,
+        .lua_dir = s->options.lua_dir, .log = daemon_log, .log_arg = s};
+    struct policy_fault fault;
+
+    memset(&fault, 0, sizeof fault);
+    b->states[shard] = policy_state_new(b->generation, &env, &fault);
+    return b->states[shard] ? 0 : policy_wrong(&b->fault, &fault);
+}
+
+static int build_states(struct leme_server *s, struct daemon_build *b)
+{
+    struct policy_fault fault;
+
+    memset(&fault, 0, sizeof fault);
+    if (build_state(s, b, 0))
+        return -1;
+    b->unchanged = is_current(s, b->generation);
+    if (b->unchanged)
+        return 0;
+    if (policy_state_test(b->states[0], &fault))
+        return policy_wrong(&b->fault, &fault);
+    for (unsigned i = 1; i < s->workers; i++)
+        if (build_state(s, b, i))
+            return -1;
+    return 0;
+}
+
+int daemon_build(struct leme_server *s, struct config *config,
+                 struct daemon_build *b)
+{
+    const char *key = s->current ? config_start_only(daemon_config(s), config)
+                                 : NULL;
+
+    memset(b, 0, sizeof *b);
+    if (key) {
+        wrong(&b->fault, LEME_BAD_CONFIG, "%s has changed, which needs a "
+              "restart", key);
+        snprintf(b->fault.where, sizeof b->fault.where, "%s", config->path);
+        config_free(config);
+        return -1;
+    }
+    if (daemon_may_listen(s, config, &b->fault) ||
+        take_slots(s, config, &b->fault) || daemon_mock(s, config, &b->fault)) {
+        config_free(config);
+        return -1;
+    }
+    b->generation = generation_new(config);
+    b->states = calloc(s->workers, sizeof *b->states);
+    if (!b->generation || !b->states)
+        return wrong(&b->fault, LEME_BAD_CONFIG, "not enough memory");
+    return build_states(s, b);
+}
+
+void daemon_build_free(struct leme_server *s, struct daemon_build *b)
+{
+    for (unsigned i = 0; b->states && i < s->workers; i++)
+        policy_state_free(b->states[i]);
+    free(b->states);
+    generation_release(b->generation);
+    memset(b, 0, sizeof *b);
+}
+
+/* -- in force --------------------------------------------------------------------------- */
+
+struct alive *daemon_room(struct leme_server *s)
+{
+    for (unsigned i = 0; i < CEIL_GENERATIONS; i++)
+        if (!s->alive[i].generation)
+            return &s->alive[i];
+    return NULL;
+}
+
+/* What the policies call themselves, as long as a state can be asked. */
+static char (*copy_names(const struct daemon_build *b))[64]
+{
+    size_t n = b->generation->config->nmodels;
+    char (*names)[64] = calloc(n + 1, sizeof *names);
+
+    for (unsigned i = 0; names && i < n; i++)
+        snprintf(names[i], sizeof names[i], "%s", policy_name(b->states[0], i));
+    return names;
+}
+
+void daemon_disown(struct leme_server *s, const struct daemon_build *b)
+{
+    char (*names)[64];
+
+    if (!b->states || !b->states[0] ||
+        strcmp(b->generation->revision, s->current->generation->revision) == 0)
+        return;
+    names = copy_names(b);
+    if (names)
+        daemon_gauges_policies(s, b->generation, names, 0);
+    free(names);
+}
+
+int daemon_adopt(struct leme_server *s, struct daemon_build *b)
+{
+    const struct config *c = b->generation->config;
+    struct alive *place = daemon_room(s), *old = s->current;
+    char (*names)[64] = copy_names(b);
+
+    if (!names)
+        return wrong(&b->fault, LEME_BAD_CONFIG, "not enough memory");
+    for (size_t i = 0; i < c->ntargets; i++)
+        board_limits(s->board, c->targets[i].slot, c->targets[i].max_in_flight,
+                     c->targets[i].rpm);
+    if (old) {
+        daemon_gauges_clear(s, old->generation);
+        daemon_gauges_policies(s, old->generation, old->names, 0);
+    }
+    daemon_gauges_policies(s, b->generation, names, 1);
+    generation_hold(b->generation);
+    pthread_mutex_lock(&s->live_lock);
+    *place = (struct alive){b->generation, s->workers, names};
+    s->current = place;
+    pthread_mutex_unlock(&s->live_lock);
+    return 0;
+}
+
+static void bury(struct leme_server *s, struct alive *a)
+{
+    struct alive dead = *a;
+
+    pthread_mutex_lock(&s->live_lock);
+    *a = (struct alive){NULL, 0, NULL};
+    if (s->current == a)
+        s->current = NULL;
+    pthread_mutex_unlock(&s->live_lock);
+    free(dead.names);
+    generation_release(dead.generation);
+}
+
+static void state_ended(struct leme_server *s, struct policy_state *state)
+{
+    const struct generation *g = policy_generation(state);
+
+    for (unsigned i = 0; i < CEIL_GENERATIONS; i++)
+        if (s->alive[i].generation == g && --s->alive[i].states == 0)
+            bury(s, &s->alive[i]);
+    policy_state_free(state);
+}
+
+static struct policy_state *take_idle(struct leme_server *s)
+{
+    struct policy_state *state;
+
+    pthread_mutex_lock(&s->idle_lock);
+    state = s->nidle ? s->idle[--s->nidle] : NULL;
+    pthread_mutex_unlock(&s->idle_lock);
+    return state;
+}
+
+void daemon_collect(struct leme_server *s)
+{
+    struct policy_state *state;
+
+    while ((state = take_idle(s)))
+        state_ended(s, state);
+}
+
+void daemon_bury(struct leme_server *s)
+{
+    daemon_collect(s);
+    for (unsigned i = 0; i < CEIL_GENERATIONS; i++)
+        if (s->alive[i].generation)
+            bury(s, &s->alive[i]);
+}
