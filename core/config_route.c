@@ -521,18 +521,38 @@ static void build_model(struct loader *l, const struct block *b,
     c->models[c->nmodels++] = d.model;
 }
 
+/* With list_targets a client may name a target: it is a model of one. */
+static void list_target(struct loader *l, unsigned target)
+{
+    struct config *c = l->c;
+    struct target *t = &c->targets[target];
+    struct model m = {.name = t->name, .max_attempts = CEIL_ATTEMPTS,
+                      .ntargets = 1, .where = t->where};
+
+    if (config_find_model(c, t->name, strlen(t->name)) >= 0)
+        return;
+    m.knobs = config_keep(l, "{}");
+    m.targets = config_keep_array(l, 1, sizeof *m.targets);
+    if (!m.knobs || !m.targets)
+        return;
+    m.targets[0] = target;
+    config_index_add(&l->store->models, m.name, (unsigned)c->nmodels);
+    c->models[c->nmodels++] = m;
+}
+
 void config_route(struct loader *l)
 {
     struct config *c = l->c;
     struct config_arena *arena = &l->store->arena;
     size_t bound = targets_bound(l), declared;
+    size_t models = l->count[SECTION_MODEL] +
+                    (c->settings.list_targets ? bound : 0);
     const struct block *b;
 
     c->targets = config_keep_array(l, bound, sizeof *c->targets);
-    c->models = config_keep_array(l, l->count[SECTION_MODEL],
-                                  sizeof *c->models);
+    c->models = config_keep_array(l, models, sizeof *c->models);
     if (config_index_init(arena, &l->store->targets, bound) ||
-        config_index_init(arena, &l->store->models, l->count[SECTION_MODEL]))
+        config_index_init(arena, &l->store->models, models))
         l->memory = true;
     for (b = l->blocks; b && !l->memory; b = b->next)
         if (b->section == SECTION_TARGET)
@@ -541,4 +561,6 @@ void config_route(struct loader *l)
     for (b = l->blocks; b && !l->memory; b = b->next)
         if (b->section == SECTION_MODEL)
             build_model(l, b, declared);
+    for (unsigned i = 0; c->settings.list_targets && i < c->ntargets; i++)
+        list_target(l, i);
 }

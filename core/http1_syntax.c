@@ -56,11 +56,12 @@ bool http1_syntax_same(const char *text, size_t n, const char *word)
     return word[n] == '\0';
 }
 
-/* A byte after '%' in a path that changes what the path means. */
+/* A byte after '%' in a path that changes what the path means. An escaped slash
+ * does not: paths are compared as they stand, and SDKs send names with slashes
+ * so. */
 static bool disguised(int byte)
 {
-    return byte < 0x20 || byte == 0x7F || byte == '.' || byte == '/' ||
-           byte == '\\';
+    return byte < 0x20 || byte == 0x7F || byte == '.' || byte == '\\';
 }
 
 size_t http1_syntax_escaped(const char *b, size_t from, size_t to,

@@ -141,12 +141,35 @@ static void flight_refused(struct flight *f, const char *body, size_t len)
 
 /* -- what is sent ---------------------------------------------------------- */
 
+/* The client's stream_options with include_usage switched on. */
+static int ask_usage(struct request *r, struct buf *out)
+{
+    bool twice = false;
+    json_node n = json_member(&r->doc, JSON_ROOT, "stream_options", 14, &twice);
+    struct buf theirs;
+    struct json_walk w;
+    int bad = buf_addc(out, '{');
+
+    buf_init(&theirs, 64 * KIB);
+    if (n && json_kind(&r->doc, n) == JSON_OBJECT)
+        bad |= json_write_node(&r->doc, n, &theirs);
+    json_walk_start(&w, theirs.data, theirs.len);
+    while (theirs.len && json_walk_next(&w)) {
+        if (w.key_len == 13 && memcmp(w.key, "include_usage", 13) == 0)
+            continue;
+        bad |= buf_add(out, w.key - 1, w.key_len + 2) | buf_addc(out, ':');
+        bad |= buf_add(out, w.value.at, w.value.len) | buf_addc(out, ',');
+    }
+    buf_free(&theirs);
+    return bad | buf_adds(out, "\"include_usage\":true}");
+}
+
 /* `model`, the usage option, and the policy's req:with, over the edits. */
 static int compose(struct flight *f, unsigned overlay)
 {
     struct request *r = f->request;
     struct json_extra extra[20];
-    struct buf model;
+    struct buf model, options;
     size_t n = 0;
     int bad;
 
@@ -163,10 +186,14 @@ static int compose(struct flight *f, unsigned overlay)
         }
     }
     extra[n++] = (struct json_extra){"model", model.data, model.len};
-    if (r->stream && provider_of(f)->usage == USAGE_ASK && !r->include_usage)
-        extra[n++] = (struct json_extra){"stream_options",
-                                         "{\"include_usage\":true}", 22};
+    buf_init(&options, 64 * KIB);
+    if (r->stream && provider_of(f)->usage == USAGE_ASK && !r->include_usage) {
+        bad |= ask_usage(r, &options);
+        extra[n++] = (struct json_extra){"stream_options", options.data,
+                                         options.len};
+    }
     bad |= json_write(&r->doc, extra, n, &f->body);
+    buf_free(&options);
     buf_free(&model);
     return bad;
 }

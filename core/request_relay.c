@@ -102,7 +102,13 @@ static void error_object(struct request *r, const struct flight *f,
         buf_add_json(out, f->param, strlen(f->param));
     else
         buf_adds(out, "null");
-    buf_addf(out, ",\"code\":\"%s\",\"error_type\":\"%s\"}}", row->code, row->name);
+    /* Of the caller's own mistake the provider's code says more than ours. */
+    buf_adds(out, ",\"code\":");
+    if (f && f->code[0] && e == ERROR_provider_invalid_request)
+        buf_add_json(out, f->code, strlen(f->code));
+    else
+        buf_addf(out, "\"%s\"", row->code);
+    buf_addf(out, ",\"error_type\":\"%s\"}}", row->name);
 }
 
 /* A stream that fails ends with one error event and the end mark. */
@@ -131,8 +137,10 @@ static void add_retry(struct buf *b, const struct flight *f, int status)
              (long long)(wait / US_PER_MS));
 }
 
+/* ${more}: header lines of the policy's own. */
 static void answer_error(struct request *r, const struct flight *f,
-                         enum error_type e, int status, const char *message)
+                         enum error_type e, int status, const char *message,
+                         const struct op *more)
 {
     struct buf *b = own_headers(r, f), body;
 
@@ -141,26 +149,33 @@ static void answer_error(struct request *r, const struct flight *f,
     add_header(b, "content-type", "application/json");
     add_header(b, "x-should-retry", errors_row(e)->retry ? "true" : "false");
     add_retry(b, f, status);
-    buf_adds(b, r->extra_headers);
+    if (more)
+        buf_add(b, more->headers, more->headers_len);
     reply_head(r->in.reply, status, b->data, b->len, (long long)body.len);
     reply_body(r->in.reply, body.data, body.len);
     reply_finish(r->in.reply);
     buf_free(&body);
 }
 
-static void fail(struct request *r, const struct flight *f, enum error_type e,
-                 int status, const char *message)
+static void fail_with(struct request *r, const struct flight *f,
+                      enum error_type e, int status, const char *message,
+                      const struct op *more)
 {
     r->error = e;
-    snprintf(r->message, sizeof r->message, "%s", message);
     if (r->phase == REPLY_DONE)
         return;
     if (r->phase == REPLY_NONE)
-        answer_error(r, f, e, status, message);
+        answer_error(r, f, e, status, message, more);
     else
         end_with_event(r, f, e, message);
     r->phase = REPLY_DONE;
     request_end(r, false);
+}
+
+static void fail(struct request *r, const struct flight *f, enum error_type e,
+                 int status, const char *message)
+{
+    fail_with(r, f, e, status, message, NULL);
 }
 
 void relay_error(struct request *r, enum error_type e, const char *message)
@@ -512,10 +527,7 @@ static void reject(struct request *r, const struct op *op)
     char text[400];
 
     snprintf(text, sizeof text, "%.*s", (int)op->len, op->text);
-    if (op->headers_len < sizeof r->extra_headers)
-        snprintf(r->extra_headers, sizeof r->extra_headers, "%.*s",
-                 (int)op->headers_len, op->headers);
-    fail(r, NULL, op->error, op->status, text);
+    fail_with(r, NULL, op->error, op->status, text, op);
 }
 
 void relay_reply(struct request *r, const struct op *op)

@@ -393,12 +393,12 @@ static void input_done(void *owner, bool cut)
 
 /* -- answers without a provider -------------------------------------------- */
 
+/* Send the body that was made; its headers may have begun. */
 static void finish(struct server *s, struct conn *c, int status,
                    const char *type)
 {
     struct reply *r = conn_reply(c);
 
-    s->headers.len = 0;
     buf_addf(&s->headers, "content-type: %s\r\n", type);
     reply_head(r, status, s->headers.data, s->headers.len,
                (long long)s->body.len);
@@ -422,33 +422,61 @@ static void list_models(struct server *s, struct conn *c)
     buf_adds(&s->body, "{\"object\":\"list\",\"data\":[");
     for (size_t i = 0; i < config->nmodels; i++, first = false)
         add_model(&s->body, config->models[i].name, first);
-    if (config->settings.list_targets)
-        for (size_t i = 0; i < config->ntargets; i++, first = false)
-            add_model(&s->body, config->targets[i].name, first);
     buf_adds(&s->body, "]}");
     finish(s, c, 200, "application/json");
+}
+
+static int hex(char c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
+/* A name as SDKs send it: escaped. What does not fit or is no escape names
+ * nothing. */
+static size_t unescape(const char *from, size_t len, char *to, size_t size)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < len && n < size; i++) {
+        if (from[i] == '%' && i + 2 < len && hex(from[i + 1]) >= 0 &&
+            hex(from[i + 2]) >= 0) {
+            to[n++] = (char)(hex(from[i + 1]) << 4 | hex(from[i + 2]));
+            i += 2;
+        } else {
+            to[n++] = from[i];
+        }
+    }
+    return n;
 }
 
 static void show_model(struct server *s, struct conn *c, const struct asked *a)
 {
     const struct config *config = config_of(s);
-    int i = config_find_model(config, a->name, a->name_len);
+    struct conn_refusal no;
+    char name[256];
+    size_t n = unescape(a->name, a->name_len, name, sizeof name);
+    int i = config_find_model(config, name, n);
 
     if (i >= 0) {
         add_model(&s->body, config->models[i].name, true);
         finish(s, c, 200, "application/json");
         return;
     }
-    s->headers.len = 0;
-    request_error(ERROR_caller_unknown_model,
-                  "no model has this name; GET /v1/models lists those that are",
-                  "", &s->headers, &s->body);
-    finish(s, c, 404, "application/json");
+    refuse(s, c, &no, ERROR_caller_unknown_model, 404,
+           "no model has this name; GET /v1/models lists those that are");
+    reply_head(conn_reply(c), 404, no.headers, strlen(no.headers),
+               (long long)no.body_len);
+    reply_body(conn_reply(c), no.body, no.body_len);
+    reply_finish(conn_reply(c));
+    conn_done(c, false);
 }
 
 static void answer_own(struct server *s, struct conn *c, const struct asked *a)
 {
-    s->body.len = 0;
+    s->body.len = s->headers.len = 0;
     switch (a->route) {
     case ROUTE_MODELS:
         list_models(s, c);

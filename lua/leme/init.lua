@@ -112,6 +112,7 @@ function leme.reject(status, why, options)
   for name, value in pairs(options.headers or {}) do headers[name] = value end
   if options.retry_after then
     headers["retry-after"] = tostring(math.ceil(options.retry_after))
+    headers["retry-after-ms"] = ("%d"):format(math.ceil(options.retry_after * 1000))
   end
   return answer.reply(status, body_of(why or "the policy refused", "reject"),
     next(headers) and headers, options.error or REJECTIONS[status] or "policy_denied")
