@@ -135,7 +135,17 @@ void request_run_ops(struct request *r, const struct op *ops, size_t n)
 
 /* -- the default route ----------------------------------------------------- */
 
-/* The only routing done here: the configured list, from front to back. */
+static bool tried(const struct request *r, unsigned target)
+{
+    const struct flight *f = r->flights;
+
+    while (f && (f->target != (int)target || f->shadow))
+        f = f->next;
+    return f != NULL;
+}
+
+/* The only routing done here: the configured list, from front to back, without
+ * what the policy had already called. */
 void request_take_default(struct request *r, enum error_type why)
 {
     const struct model *m = &r->config->models[r->model];
@@ -143,10 +153,11 @@ void request_take_default(struct request *r, enum error_type why)
 
     r->defaulting = true;
     r->default_because = why;
+    while (r->default_at < m->ntargets && tried(r, m->targets[r->default_at]))
+        r->default_at++;
     if (r->default_at >= m->ntargets) {
-        relay_error(r, why, r->message[0] ? r->message
-                                          : "the policy failed and there is no "
-                                            "default route left");
+        relay_error(r, why, "the policy failed and no target of its default "
+                            "route answered");
         return;
     }
     op.target = m->targets[r->default_at++];
@@ -206,8 +217,5 @@ void request_policy_failed(struct request *r, const struct vm_fault *fault)
     }
     request_cancel_flights(r, NULL);
     request_forget_events(r);
-    snprintf(r->message, sizeof r->message,
-             "the policy failed (%s) and no target of its default route answered",
-             errors_row(e)->name);
     request_take_default(r, e);
 }

@@ -107,6 +107,8 @@ end
 
 function methods.cool(view, seconds, why)
   local i = index_of(view, "cool")
+  -- A provider may say "come back in 0 seconds".
+  if seconds == 0 then return end
   check_seconds(seconds, "cool", "the first argument")
   host.cool(i, seconds, tostring(why or "policy"))
 end
