@@ -54,8 +54,9 @@ static int fail(struct leme_error *e, int code, const char *message,
 {
     if (e) {
         e->code = code;
-        snprintf(e->message, sizeof e->message, "%s", message);
-        snprintf(e->where, sizeof e->where, "%s", where ? where : "");
+        /* Cut where it is too long: both are for people. */
+        snprintf(e->message, sizeof e->message, "%.511s", message);
+        snprintf(e->where, sizeof e->where, "%.255s", where ? where : "");
     }
     return code;
 }
