@@ -30,7 +30,13 @@ enum vm_stop {
 };
 
 /** Why an entry ended badly. */
-enum vm_fault_kind { VM_OK, VM_ERROR, VM_TIMEOUT, VM_MEMORY, VM_BAD };
+enum vm_fault_kind {
+    VM_OK,
+    VM_ERROR,               /* raised, or did not compile */
+    VM_TIMEOUT,
+    VM_MEMORY,
+    VM_BAD                  /* for callers: a result of the wrong shape */
+};
 
 struct vm_fault {
     enum vm_fault_kind kind;
@@ -47,7 +53,8 @@ struct vm_fault {
 struct vm *vm_new(const struct vm_limits *limits);
 /** Close it; its finalizers are C only. Accepts NULL. */
 void vm_free(struct vm *vm);
-/** The state, for pushing and reading between entries under vm_call only. */
+/** The running thread: between entries the main one, whose stack takes the
+ * arguments of vm_call; inside an entry whoever called. */
 struct lua_State *vm_lua(struct vm *vm);
 /** The vm of a state or of any of its threads. */
 struct vm *vm_of(struct lua_State *L);
@@ -56,13 +63,16 @@ size_t vm_bytes(const struct vm *vm);
 /** Above 75 % of the cap: collect now, outside of any step. */
 void vm_collect(struct vm *vm);
 /** Net bytes allocated since the last vm_meter_start; for charging a request.
- * ${allow}: an entry that brings the net above it ends as VM_MEMORY. */
+ * ${allow}: an entry that brings the net above it ends as VM_MEMORY (0: only
+ * the cap of the state does). */
 void vm_meter_start(struct vm *vm, size_t allow);
 long vm_meter_stop(struct vm *vm);
 
 /**
  * Run ${body}(L, arg) protected, under the step limit. Everything that may
- * raise stands inside such a body. 0, or -1 and ${fault}.
+ * raise stands inside such a body; it answers how many values on its top stay
+ * on the stack. 0, or -1 and ${fault}. Entries may nest: an inner one runs on
+ * the running thread, inherits the deadline of the outer, and a kill ends both.
  */
 int vm_enter(struct vm *vm, int (*body)(struct lua_State *, void *), void *arg,
              struct vm_fault *fault);
@@ -72,8 +82,12 @@ int vm_enter(struct vm *vm, int (*body)(struct lua_State *, void *), void *arg,
  * function and arguments popped.
  */
 int vm_call(struct vm *vm, int nargs, int nresults, struct vm_fault *fault);
-/** The same without a traceback handler, from inside C code that already runs
- * under vm_enter or vm_call: inherits that entry's deadline. */
+/**
+ * The same for C code that already runs inside an entry, on its own thread
+ * ${L}, without a traceback: 0, or -1 with the error value pushed. A kill and
+ * the end of memory pass through.
+ */
+LUA_RAISES int vm_pcall(struct lua_State *L, int nargs, int nresults);
 
 /** Change the limit of the next entries (0: none; for loading own chunks). */
 void vm_step_limit(struct vm *vm, us_t limit);
@@ -89,9 +103,19 @@ int vm_load(struct vm *vm, const char *text, size_t len, const char *name,
 /**
  * Push a fresh environment for one policy: a table that reads through to frozen
  * copies of the allowed libraries and is its own to write. Contents and bounds:
- * see vm_lib.c.
+ * see vm_lib.c. Without memory pushes nil, which vm_load reports.
  */
 void vm_push_env(struct vm *vm);
+/** The same for a chunk of lua/leme: with rawset, table.concat up to a body's
+ * size, coroutines that are not counted, coroutine.traceback(co), and a
+ * setmetatable that takes the metafields at a metatable's first use only. */
+void vm_push_lib_env(struct vm *vm);
+
+/**
+ * "file:line" of the first Lua function at or above ${level} (1: whoever called
+ * the running C function) that is not of lua/leme; "" when there is none.
+ */
+void vm_where(struct lua_State *L, int level, char *out, size_t size);
 
 /**
  * Start the process-wide monitor thread that watches running steps and sends
