@@ -291,3 +291,46 @@ struct reply_loop *conns_reply_loop(struct conns *cs)
 {
     return &cs->reply_loop;
 }
+
+/* -- asking a connection ---------------------------------------------------- */
+
+const struct http1_head *conn_head(const struct conn *c)
+{
+    return c->head;
+}
+
+const char *conn_bytes(const struct conn *c)
+{
+    return c->in.data;
+}
+
+char *conn_body(const struct conn *c, size_t *len)
+{
+    *len = c->body_len;
+    return c->in.data + c->head->bytes;
+}
+
+us_t conn_received(const struct conn *c)
+{
+    return c->received;
+}
+
+struct reply *conn_reply(struct conn *c)
+{
+    return &c->reply;
+}
+
+const char *conn_peer(const struct conn *c)
+{
+    return c->peer;
+}
+
+void conn_set_user(struct conn *c, void *user)
+{
+    c->user = user;
+}
+
+void *conn_user(const struct conn *c)
+{
+    return c->user;
+}

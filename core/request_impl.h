@@ -5,7 +5,9 @@
  *   request.c          the journey: begin, steps, deadlines, end, drop
  *   request_ops.c      what the policy asked for; the default route
  *   requests.c         all of a loop: the turn, the swap of states
- *   request_flight.c   one attempt: body, deadlines, reading its answer
+ *   request_read.c     what a body and its headers say before a policy sees it
+ *   request_call.c     one attempt until it is sent
+ *   request_flight.c   one attempt since: deadlines, reading its answer
  *   request_relay.c    from an attempt's bytes to the client's
  *   request_finish.c   metrics, record, log line
  */
@@ -167,6 +169,16 @@ void request_drop_if_over(struct request *r);
 /** Free it, whatever runs. */
 void request_drop(struct request *r);
 
+/* request_read.c */
+/**
+ * Index the body; `model` into ${name} and `stream`, as the caller must give
+ * them. NULL, or what is wrong (static, or in ${why}).
+ */
+const char *request_read_body(struct request *r, char *name, size_t size,
+                              char *why, size_t why_size);
+/** Keep a well-formed traceparent, to be forwarded as it is. */
+void request_read_trace(struct request *r);
+
 /* request_ops.c */
 void request_run_ops(struct request *r, const struct op *ops, size_t n);
 /** The policy failed: log, and take the default route if nothing went out. */
@@ -178,11 +190,24 @@ void request_cancel_flights(struct request *r, const struct flight *but);
 /** Attempts in the air. */
 unsigned request_flying(const struct request *r);
 
-/* request_flight.c */
-struct flight *flight_find(struct request *r, unsigned id);
+/* request_call.c */
 /** Start an attempt of a target (or of a service). Never fails at once: what is
  * refused becomes an event. */
 void flight_start(struct request *r, const struct op *op);
+
+/* request_flight.c */
+/** The target of an attempt; NULL of a side call. */
+static inline const struct target *flight_target(const struct flight *f)
+{
+    return f->target < 0 ? NULL : &f->request->config->targets[f->target];
+}
+
+static inline const struct provider *flight_provider(const struct flight *f)
+{
+    return &f->request->config->providers[f->provider];
+}
+
+struct flight *flight_find(struct request *r, unsigned id);
 void flight_news(struct flight *f);
 /** End it early: caller_cancelled, or what a deadline says. */
 void flight_stop(struct flight *f, enum error_type e, const char *detail);

@@ -4,7 +4,7 @@
  * who asks, the limits whether now. All of it needs the head only, so a refusal
  * never waits for a body.
  */
-#include "server.h"
+#include "server_impl.h"
 
 #include "board.h"
 #include "ceilings.h"
@@ -20,13 +20,6 @@
 #include <string.h>
 #include <strings.h>
 
-struct server {
-    struct server_env env;
-    struct conns *conns;
-    struct buf headers, body;       /* of the answer being made */
-    bool draining;
-};
-
 /* What a pending request of a connection is: kept in the conn's user pointer. */
 struct pending {
     struct server *server;
@@ -38,10 +31,6 @@ struct pending {
 };
 
 /* -- paths ----------------------------------------------------------------- */
-
-enum route { ROUTE_CHAT, ROUTE_COMPLETIONS, ROUTE_EMBEDDINGS, ROUTE_MODELS,
-             ROUTE_MODEL, ROUTE_SERVICE, ROUTE_LIVE, ROUTE_READY, ROUTE_OPTIONS,
-             ROUTE_NONE };
 
 static const struct {
     const char *path;
@@ -57,13 +46,6 @@ static const struct {
     {"/readyz", ROUTE_READY, false, true},
     {"/health", ROUTE_LIVE, false, true},
     {"/healthz", ROUTE_LIVE, false, true},
-};
-
-struct asked {
-    enum route route;
-    bool post, open;
-    const char *name;               /* behind /models/ or /service/ */
-    size_t name_len;
 };
 
 static struct asked find_path(const char *path, size_t len)
@@ -107,7 +89,7 @@ static struct asked asked_of(const struct conn *c)
 
 /* -- refusing -------------------------------------------------------------- */
 
-static const struct config *config_of(const struct server *s)
+const struct config *server_config(const struct server *s)
 {
     return policy_generation(requests_state(s->env.requests))->config;
 }
@@ -169,7 +151,7 @@ static void fill_refusal(struct server *s, struct conn_refusal *no,
     no->body_len = s->body.len;
 }
 
-static bool refuse(struct server *s, struct conn *c, struct conn_refusal *no,
+bool server_refuse(struct server *s, struct conn *c, struct conn_refusal *no,
                    enum error_type e, int status, const char *message)
 {
     char id[129];
@@ -253,21 +235,21 @@ static void count_limit(struct server *s, enum metric m, const char *label)
 static bool enter(struct server *s, struct conn *c, struct pending *p,
                   struct conn_refusal *no)
 {
-    const struct config *config = config_of(s);
+    const struct config *config = server_config(s);
     const struct client *client =
         p->client >= 0 ? &config->clients[p->client] : NULL;
     us_t now = conn_received(c);
 
     if (policy_full(requests_state(s->env.requests))) {
         count_limit(s, METRIC_SHED, "lua_memory");
-        return refuse(s, c, no, ERROR_gateway_shed, 503,
+        return server_refuse(s, c, no, ERROR_gateway_shed, 503,
                       "the policies' memory is full; try again shortly");
     }
     if (config->settings.global_slot >= 0) {
         if (!board_enter(s->env.board, (unsigned)config->settings.global_slot,
                          now)) {
             count_limit(s, METRIC_SHED, "max_in_flight");
-            return refuse(s, c, no, ERROR_gateway_shed, 503,
+            return server_refuse(s, c, no, ERROR_gateway_shed, 503,
                           "the engine has max_in_flight requests; try again");
         }
         p->global_slot = config->settings.global_slot;
@@ -276,7 +258,7 @@ static bool enter(struct server *s, struct conn *c, struct pending *p,
         if (!board_enter(s->env.board, (unsigned)client->slot, now)) {
             leave(p);
             count_limit(s, METRIC_LIMITED, "client_in_flight");
-            return refuse(s, c, no, ERROR_policy_rate_limited, 429,
+            return server_refuse(s, c, no, ERROR_policy_rate_limited, 429,
                           "this client has max_in_flight requests; try again");
         }
         p->client_slot = client->slot;
@@ -307,21 +289,21 @@ static bool admit(struct server *s, struct conn *c, const struct asked *a,
                   struct conn_refusal *no)
 {
     struct pending *p;
-    int client = a->open ? -1 : client_of(config_of(s), c);
+    int client = a->open ? -1 : client_of(server_config(s), c);
 
     if (client == -2)
-        return refuse(s, c, no, ERROR_caller_unauthenticated, 401,
+        return server_refuse(s, c, no, ERROR_caller_unauthenticated, 401,
                       "this endpoint needs a key that is configured here, as "
                       "`Authorization: Bearer KEY` or `x-api-key: KEY`");
     if (!a->post)
         return true;
     if (encoded(c))
-        return refuse(s, c, no, ERROR_caller_invalid_request, 415,
+        return server_refuse(s, c, no, ERROR_caller_invalid_request, 415,
                       "encoded request bodies are not accepted; send the JSON "
                       "as it is");
     p = calloc(1, sizeof *p);
     if (!p)
-        return refuse(s, c, no, ERROR_gateway_oom, 503, "not enough memory");
+        return server_refuse(s, c, no, ERROR_gateway_oom, 503, "not enough memory");
     p->server = s;
     p->conn = c;
     p->client = client;
@@ -341,17 +323,17 @@ static bool on_head(void *arg, struct conn *c, struct conn_refusal *no)
     struct asked a = asked_of(c);
 
     /* Only a mock, whose one model takes every name, plays services. */
-    if (a.route == ROUTE_SERVICE && config_find_model(config_of(s), "*", 1) < 0)
+    if (a.route == ROUTE_SERVICE && config_find_model(server_config(s), "*", 1) < 0)
         a.route = ROUTE_NONE;
     if (h->method == HTTP1_OTHER)
-        return refuse(s, c, no, ERROR_caller_invalid_request, 501,
+        return server_refuse(s, c, no, ERROR_caller_invalid_request, 501,
                       "this method is not known here");
     if (a.route == ROUTE_NONE)
-        return refuse(s, c, no, ERROR_caller_invalid_request, 404,
+        return server_refuse(s, c, no, ERROR_caller_invalid_request, 404,
                       "there is no such path; there are /v1/chat/completions, "
                       "/v1/completions, /v1/embeddings and /v1/models");
     if (!method_fits(h, &a))
-        return refuse(s, c, no, ERROR_caller_invalid_request, 405,
+        return server_refuse(s, c, no, ERROR_caller_invalid_request, 405,
                       "this path does not take this method");
     return admit(s, c, &a, no);
 }
@@ -391,114 +373,6 @@ static void input_done(void *owner, bool cut)
     conn_done(c, cut);
 }
 
-/* -- answers without a provider -------------------------------------------- */
-
-/* Send the body that was made; its headers may have begun. */
-static void finish(struct server *s, struct conn *c, int status,
-                   const char *type)
-{
-    struct reply *r = conn_reply(c);
-
-    buf_addf(&s->headers, "content-type: %s\r\n", type);
-    reply_head(r, status, s->headers.data, s->headers.len,
-               (long long)s->body.len);
-    reply_body(r, s->body.data, s->body.len);
-    reply_finish(r);
-    conn_done(c, false);
-}
-
-static void add_model(struct buf *b, const char *name, bool first)
-{
-    buf_adds(b, first ? "{\"id\":" : ",{\"id\":");
-    buf_add_json(b, name, strlen(name));
-    buf_adds(b, ",\"object\":\"model\",\"created\":0,\"owned_by\":\"leme\"}");
-}
-
-static void list_models(struct server *s, struct conn *c)
-{
-    const struct config *config = config_of(s);
-    bool first = true;
-
-    buf_adds(&s->body, "{\"object\":\"list\",\"data\":[");
-    for (size_t i = 0; i < config->nmodels; i++, first = false)
-        add_model(&s->body, config->models[i].name, first);
-    buf_adds(&s->body, "]}");
-    finish(s, c, 200, "application/json");
-}
-
-static int hex(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
-/* A name as SDKs send it: escaped. What does not fit or is no escape names
- * nothing. */
-static size_t unescape(const char *from, size_t len, char *to, size_t size)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < len && n < size; i++) {
-        if (from[i] == '%' && i + 2 < len && hex(from[i + 1]) >= 0 &&
-            hex(from[i + 2]) >= 0) {
-            to[n++] = (char)(hex(from[i + 1]) << 4 | hex(from[i + 2]));
-            i += 2;
-        } else {
-            to[n++] = from[i];
-        }
-    }
-    return n;
-}
-
-static void show_model(struct server *s, struct conn *c, const struct asked *a)
-{
-    const struct config *config = config_of(s);
-    struct conn_refusal no;
-    char name[256];
-    size_t n = unescape(a->name, a->name_len, name, sizeof name);
-    int i = config_find_model(config, name, n);
-
-    if (i >= 0) {
-        add_model(&s->body, config->models[i].name, true);
-        finish(s, c, 200, "application/json");
-        return;
-    }
-    refuse(s, c, &no, ERROR_caller_unknown_model, 404,
-           "no model has this name; GET /v1/models lists those that are");
-    reply_head(conn_reply(c), 404, no.headers, strlen(no.headers),
-               (long long)no.body_len);
-    reply_body(conn_reply(c), no.body, no.body_len);
-    reply_finish(conn_reply(c));
-    conn_done(c, false);
-}
-
-static void answer_own(struct server *s, struct conn *c, const struct asked *a)
-{
-    s->body.len = s->headers.len = 0;
-    switch (a->route) {
-    case ROUTE_MODELS:
-        list_models(s, c);
-        break;
-    case ROUTE_MODEL:
-        show_model(s, c, a);
-        break;
-    case ROUTE_READY:
-        buf_adds(&s->body, s->draining ? "draining\n" : "ok\n");
-        finish(s, c, s->draining ? 503 : 200, "text/plain");
-        break;
-    case ROUTE_OPTIONS:
-        reply_head(conn_reply(c), 204, "allow: GET, HEAD, POST, OPTIONS\r\n", 33, 0);
-        reply_finish(conn_reply(c));
-        conn_done(c, false);
-        break;
-    default:
-        buf_adds(&s->body, "ok\n");
-        finish(s, c, 200, "text/plain");
-    }
-}
-
 static void on_request(void *arg, struct conn *c)
 {
     struct server *s = arg;
@@ -512,7 +386,7 @@ static void on_request(void *arg, struct conn *c)
     struct request *r;
 
     if (!p) {
-        answer_own(s, c, &a);
+        server_answer(s, c, &a);
         return;
     }
     in.op = a.route == ROUTE_CHAT          ? REQUEST_CHAT

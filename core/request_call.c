@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One attempt before it is sent: whether it may start, what it sends, and the
+ * deadlines it gets.
+ */
+#include "request_impl.h"
+
+#include "board.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const paths[] = {"/chat/completions", "/completions",
+                                    "/embeddings", "/service"};
+
+/* -- what is sent ---------------------------------------------------------- */
+
+/* The client's stream_options with include_usage switched on. */
+static int ask_usage(struct request *r, struct buf *out)
+{
+    bool twice = false;
+    json_node n = json_member(&r->doc, JSON_ROOT, "stream_options", 14, &twice);
+    struct buf theirs;
+    struct json_walk w;
+    int bad = buf_addc(out, '{');
+
+    buf_init(&theirs, 64 * KIB);
+    if (n && json_kind(&r->doc, n) == JSON_OBJECT)
+        bad |= json_write_node(&r->doc, n, &theirs);
+    json_walk_start(&w, theirs.data, theirs.len);
+    while (theirs.len && json_walk_next(&w)) {
+        if (w.key_len == 13 && memcmp(w.key, "include_usage", 13) == 0)
+            continue;
+        bad |= buf_add(out, w.key - 1, w.key_len + 2) | buf_addc(out, ':');
+        bad |= buf_add(out, w.value.at, w.value.len) | buf_addc(out, ',');
+    }
+    buf_free(&theirs);
+    return bad | buf_adds(out, "\"include_usage\":true}");
+}
+
+/* `model`, the usage option, and the policy's req:with, over the edits. */
+static int compose(struct flight *f, unsigned overlay)
+{
+    struct request *r = f->request;
+    struct json_extra extra[20];
+    struct buf model, options;
+    size_t n = 0;
+    int bad;
+
+    buf_init(&model, 4 * KIB);
+    bad = buf_add_json(&model, flight_target(f)->model, strlen(flight_target(f)->model));
+    if (overlay) {
+        const struct overlay *o = r->plan.overlays[overlay - 1];
+
+        for (unsigned i = 0; i < o->n; i++) {
+            extra[n].key = o->member[i].key;
+            extra[n].value = o->member[i].removed
+                                 ? NULL : o->text.data + o->member[i].at;
+            extra[n++].len = o->member[i].len;
+        }
+    }
+    extra[n++] = (struct json_extra){"model", model.data, model.len};
+    buf_init(&options, 64 * KIB);
+    if (r->stream && flight_provider(f)->usage == USAGE_ASK && !r->include_usage) {
+        bad |= ask_usage(r, &options);
+        extra[n++] = (struct json_extra){"stream_options", options.data,
+                                         options.len};
+    }
+    bad |= json_write(&r->doc, extra, n, &f->body);
+    buf_free(&options);
+    buf_free(&model);
+    return bad;
+}
+
+static void launch(struct flight *f, const char *path)
+{
+    struct request *r = f->request;
+    const char *headers[2] = {NULL, NULL};
+    char line[80];
+    struct call call = {
+        .provider = flight_provider(f), .method = "POST", .path = path,
+        .body = f->body.data, .body_bytes = f->body.len,
+        .stream = r->stream && f->target >= 0,
+        .connect_timeout = f->limits.connect, .owner = f};
+
+    call.hold_bytes = call.stream && !f->limits.hold_all
+                          ? CEIL_HOLD_BYTES : r->config->settings.answer_max;
+    if (r->trace[0]) {
+        snprintf(line, sizeof line, "traceparent: %s", r->trace);
+        headers[0] = line;
+        call.headers = headers;
+    }
+    f->transfer = upstream_start(r->all->upstream, &call);
+    if (!f->transfer)
+        flight_stop(f, ERROR_gateway_oom, "not enough memory for a call");
+}
+
+/* -- may it start ---------------------------------------------------------- */
+
+static const struct flight *last_of_target(const struct request *r, int target,
+                                           const struct flight *but)
+{
+    const struct flight *f = r->flights;
+
+    while (f && (f == but || f->target != target))
+        f = f->next;
+    return f;
+}
+
+/* Repeating the same target costs the retry budget: 20 % of live traffic, and
+ * never less than three in ten seconds. */
+static bool retry_allowed(struct requests *rs, us_t now)
+{
+    if (now - rs->retry_refilled > 10 * US_PER_S) {
+        rs->retry_refilled = now;
+        if (rs->retry_tokens < 3)
+            rs->retry_tokens = 3;
+    }
+    if (rs->retry_tokens < 1) {
+        metrics_add(rs->env.metrics, rs->env.shard,
+                    finish_series(rs, METRIC_RETRY_BUDGET, 1, NULL), 1);
+        return false;
+    }
+    rs->retry_tokens -= 1;
+    return true;
+}
+
+/* Refuse before anything is sent: ERROR_none means go. */
+static enum error_type may_start(struct flight *f)
+{
+    struct request *r = f->request;
+    const struct model *m = &r->config->models[r->model];
+    const struct flight *before;
+    us_t now = clock_now();
+
+    if (f->target < 0)
+        return ERROR_none;
+    if (r->deadline <= now)
+        return ERROR_provider_timeout_total;
+    if (r->attempts >= m->max_attempts)
+        return ERROR_policy_attempts_exhausted;
+    before = last_of_target(r, f->target, f);
+    if (before && !f->shadow &&
+        (before->phase != FLIGHT_ENDED || !errors_row(before->error)->retry ||
+         !retry_allowed(r->all, now)))
+        return ERROR_policy_attempts_exhausted;
+    if (!board_enter(r->all->env.board, flight_target(f)->slot, now))
+        return ERROR_provider_rate_limited;
+    f->entered = true;
+    return ERROR_none;
+}
+
+static const char *refusal_text(enum error_type e)
+{
+    if (e == ERROR_policy_attempts_exhausted)
+        return "the attempts of this request are used up";
+    if (e == ERROR_provider_rate_limited)
+        return "the target is at its own limit (max_in_flight or rpm)";
+    return "the deadline of the request has passed";
+}
+
+static struct flight *flight_new(struct request *r, const struct op *op)
+{
+    struct flight *f = calloc(1, sizeof *f);
+
+    if (!f)
+        return NULL;
+    f->request = r;
+    f->id = op->id;
+    f->target = op->kind == OP_FETCH ? -1 : (int)op->target;
+    f->provider = op->kind == OP_FETCH ? op->provider
+                                       : r->config->targets[op->target].provider;
+    f->limits = op->limits;
+    f->shadow = op->shadow;
+    f->hedge = op->hedge;
+    f->events = op->events;
+    f->retry_after = -1;
+    f->started = clock_now();
+    f->next = r->flights;
+    r->flights = f;
+    answer_init(&f->answer);
+    sse_init(&f->sse, CEIL_EVENT_BYTES);
+    buf_init(&f->body, CEIL_BODY_BYTES + 2 * MIB);
+    buf_init(&f->kept, CEIL_ANSWER_BYTES);
+    return f;
+}
+
+static us_t sooner(us_t from, us_t own, us_t otherwise)
+{
+    us_t length = own ? own : otherwise;
+
+    return length ? from + length : US_NEVER;
+}
+
+static void set_deadlines(struct flight *f)
+{
+    struct request *r = f->request;
+    const struct settings *s = &r->config->settings;
+
+    f->first_due = r->stream && f->target >= 0
+                       ? sooner(f->started, f->limits.first_token,
+                                s->first_token_timeout)
+                       : US_NEVER;
+    f->total_due = sooner(f->started, f->limits.total,
+                          f->target < 0 ? flight_provider(f)->timeout : 0);
+    if (f->total_due > r->deadline && !f->shadow)
+        f->total_due = r->deadline;
+    if (!f->limits.idle)
+        f->limits.idle = s->idle_timeout;
+}
+
+/* A side call goes to the service's base as it is; the mock plays several. */
+static void start_service(struct flight *f, const struct op *op)
+{
+    const struct provider *p = flight_provider(f);
+    char path[128] = "";
+
+    if (p->mocked)
+        snprintf(path, sizeof path, "/service/%s", p->name);
+    if (buf_add(&f->body, op->text, op->len))
+        flight_stop(f, ERROR_gateway_oom, "the body of a side call is too large");
+    else
+        launch(f, path);
+}
+
+void flight_start(struct request *r, const struct op *op)
+{
+    struct flight *f = flight_new(r, op);
+    enum error_type no;
+
+    if (!f) {
+        struct plan_event e = {.kind = PLAN_ANSWERED, .id = op->id,
+                               .error = ERROR_gateway_oom, .retry_after = -1};
+
+        request_tell(r, &e);
+        return;
+    }
+    no = may_start(f);
+    if (no != ERROR_none) {
+        flight_stop(f, no, refusal_text(no));
+        return;
+    }
+    set_deadlines(f);
+    if (f->target < 0) {
+        start_service(f, op);
+        return;
+    }
+    r->attempts++;
+    if (compose(f, op->overlay)) {
+        flight_stop(f, ERROR_gateway_oom, "the edited body is too large");
+        return;
+    }
+    launch(f, paths[r->in.op]);
+}

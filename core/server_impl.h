@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What server.c (who may ask what) and server_own.c (answers that need no
+ * provider) share.
+ */
+#ifndef LEME_SERVER_IMPL_H
+#define LEME_SERVER_IMPL_H
+
+#include "server.h"
+
+#include "buf.h"
+#include "config.h"
+#include "conn.h"
+#include "errors.h"
+
+struct server {
+    struct server_env env;
+    struct conns *conns;
+    struct buf headers, body;       /* of the answer being made */
+    bool draining;
+};
+
+enum route { ROUTE_CHAT, ROUTE_COMPLETIONS, ROUTE_EMBEDDINGS, ROUTE_MODELS,
+             ROUTE_MODEL, ROUTE_SERVICE, ROUTE_LIVE, ROUTE_READY, ROUTE_OPTIONS,
+             ROUTE_NONE };
+
+/** What a request line asks for. */
+struct asked {
+    enum route route;
+    bool post, open;
+    const char *name;               /* behind /models/ or /service/ */
+    size_t name_len;
+};
+
+/** The configuration that new requests run on. */
+const struct config *server_config(const struct server *s);
+/** Fill ${no} and account the refusal; false. */
+bool server_refuse(struct server *s, struct conn *c, struct conn_refusal *no,
+                   enum error_type e, int status, const char *message);
+/** Answer models, health and OPTIONS. */
+void server_answer(struct server *s, struct conn *c, const struct asked *a);
+
+#endif

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Answers that need no provider: the list of models, health, OPTIONS.
+ */
+#include "server_impl.h"
+
+#include <string.h>
+
+/* Send the body that was made; its headers may have begun. */
+static void finish(struct server *s, struct conn *c, int status,
+                   const char *type)
+{
+    struct reply *r = conn_reply(c);
+
+    buf_addf(&s->headers, "content-type: %s\r\n", type);
+    reply_head(r, status, s->headers.data, s->headers.len,
+               (long long)s->body.len);
+    reply_body(r, s->body.data, s->body.len);
+    reply_finish(r);
+    conn_done(c, false);
+}
+
+static void add_model(struct buf *b, const char *name, bool first)
+{
+    buf_adds(b, first ? "{\"id\":" : ",{\"id\":");
+    buf_add_json(b, name, strlen(name));
+    buf_adds(b, ",\"object\":\"model\",\"created\":0,\"owned_by\":\"leme\"}");
+}
+
+static void list_models(struct server *s, struct conn *c)
+{
+    const struct config *config = server_config(s);
+    bool first = true;
+
+    buf_adds(&s->body, "{\"object\":\"list\",\"data\":[");
+    for (size_t i = 0; i < config->nmodels; i++, first = false)
+        add_model(&s->body, config->models[i].name, first);
+    buf_adds(&s->body, "]}");
+    finish(s, c, 200, "application/json");
+}
+
+static int hex(char c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
+/* A name as SDKs send it: escaped. What does not fit or is no escape names
+ * nothing. */
+static size_t unescape(const char *from, size_t len, char *to, size_t size)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < len && n < size; i++) {
+        if (from[i] == '%' && i + 2 < len && hex(from[i + 1]) >= 0 &&
+            hex(from[i + 2]) >= 0) {
+            to[n++] = (char)(hex(from[i + 1]) << 4 | hex(from[i + 2]));
+            i += 2;
+        } else {
+            to[n++] = from[i];
+        }
+    }
+    return n;
+}
+
+static void show_model(struct server *s, struct conn *c, const struct asked *a)
+{
+    const struct config *config = server_config(s);
+    struct conn_refusal no;
+    char name[256];
+    size_t n = unescape(a->name, a->name_len, name, sizeof name);
+    int i = config_find_model(config, name, n);
+
+    if (i >= 0) {
+        add_model(&s->body, config->models[i].name, true);
+        finish(s, c, 200, "application/json");
+        return;
+    }
+    server_refuse(s, c, &no, ERROR_caller_unknown_model, 404,
+           "no model has this name; GET /v1/models lists those that are");
+    reply_head(conn_reply(c), 404, no.headers, strlen(no.headers),
+               (long long)no.body_len);
+    reply_body(conn_reply(c), no.body, no.body_len);
+    reply_finish(conn_reply(c));
+    conn_done(c, false);
+}
+
+void server_answer(struct server *s, struct conn *c, const struct asked *a)
+{
+    s->body.len = s->headers.len = 0;
+    switch (a->route) {
+    case ROUTE_MODELS:
+        list_models(s, c);
+        break;
+    case ROUTE_MODEL:
+        show_model(s, c, a);
+        break;
+    case ROUTE_READY:
+        buf_adds(&s->body, s->draining ? "draining\n" : "ok\n");
+        finish(s, c, s->draining ? 503 : 200, "text/plain");
+        break;
+    case ROUTE_OPTIONS:
+        reply_head(conn_reply(c), 204, "allow: GET, HEAD, POST, OPTIONS\r\n", 33, 0);
+        reply_finish(conn_reply(c));
+        conn_done(c, false);
+        break;
+    default:
+        buf_adds(&s->body, "ok\n");
+        finish(s, c, 200, "text/plain");
+    }
+}
