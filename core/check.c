@@ -50,18 +50,6 @@ static void report_fault(struct checking *k, const struct config *c,
     found(k, b.file[0] ? b.file : c->path, b.line, false, b.message);
 }
 
-static int take_slots(struct config *c, struct board *board)
-{
-    for (size_t i = 0; i < c->ntargets; i++) {
-        int slot = board_slot(board, c->targets[i].name);
-
-        if (slot < 0)
-            return -1;
-        c->targets[i].slot = (unsigned)slot;
-    }
-    return 0;
-}
-
 static int run_policies(struct checking *k, struct generation *g,
                         const struct policy_env *env)
 {
@@ -69,7 +57,7 @@ static int run_policies(struct checking *k, struct generation *g,
     struct policy_fault fault;
 
     memset(&fault, 0, sizeof fault);
-    if (take_slots(g->config, env->board))
+    if (generation_attach(g->config, env->board))
         return -1;
     state = policy_state_new(g, env, &fault);
     if (!state || policy_state_test(state, &fault))

@@ -123,17 +123,11 @@ static bool is_current(const struct leme_server *s, const struct generation *g)
 static int take_slots(struct leme_server *s, struct config *c,
                       struct daemon_fault *fault)
 {
-    for (size_t i = 0; i < c->ntargets; i++) {
-        int slot = board_slot(s->board, c->targets[i].name);
-
-        if (slot < 0)
-            return wrong(fault, LEME_BAD_CONFIG,
-                         "no place on the board for target \"%s\": %d targets "
-                         "have been seen since the start; restart to forget "
-                         "old ones", c->targets[i].name, CEIL_TARGETS);
-        c->targets[i].slot = (unsigned)slot;
-    }
-    return 0;
+    if (generation_attach(c, s->board) == 0)
+        return 0;
+    return wrong(fault, LEME_BAD_CONFIG,
+                 "the board has no place for another target: %d have been seen "
+                 "since the start; restart to forget old ones", CEIL_TARGETS);
 }
 
 static int policy_wrong(struct daemon_fault *fault, const struct policy_fault *f)
@@ -258,9 +252,7 @@ int daemon_adopt(struct leme_server *s, struct daemon_build *b)
 
     if (!names)
         return wrong(&b->fault, LEME_BAD_CONFIG, "not enough memory");
-    for (size_t i = 0; i < c->ntargets; i++)
-        board_limits(s->board, c->targets[i].slot, c->targets[i].max_in_flight,
-                     c->targets[i].rpm);
+    generation_limits(c, s->board);
     if (old) {
         daemon_gauges_clear(s, old->generation);
         daemon_gauges_policies(s, old->generation, old->names, 0);

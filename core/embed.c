@@ -311,7 +311,7 @@ static struct policy_state *build(struct leme_engine *e,
 
     if (!g)
         return NULL;
-    if (generation_attach(g, e->board)) {
+    if (generation_attach(config, e->board)) {
         generation_release(g);
         fail(error, LEME_BAD_CONFIG, "too many targets", NULL);
         return NULL;
@@ -322,7 +322,9 @@ static struct policy_state *build(struct leme_engine *e,
         policy_state_free(s);
         s = NULL;
     }
-    if (!s)
+    if (s)
+        generation_limits(config, e->board);
+    else
         fail(error, LEME_BAD_CONFIG, fault.message, fault.where);
     return s;
 }

@@ -135,29 +135,21 @@ static int limit_slot(struct board *board, const char *kind, const char *name,
                       unsigned max)
 {
     char full[200];
-    int slot;
 
     if (max == 0)
         return -1;
     snprintf(full, sizeof full, "%s:%s", kind, name);
-    slot = board_slot(board, full);
-    if (slot >= 0)
-        board_limits(board, (unsigned)slot, max, 0);
-    return slot;
+    return board_slot(board, full);
 }
 
-int generation_attach(struct generation *g, struct board *board)
+int generation_attach(struct config *c, struct board *board)
 {
-    struct config *c = g->config;
-
     for (size_t i = 0; i < c->ntargets; i++) {
-        struct target *t = &c->targets[i];
-        int slot = board_slot(board, t->name);
+        int slot = board_slot(board, c->targets[i].name);
 
         if (slot < 0)
             return -1;
-        t->slot = (unsigned)slot;
-        board_limits(board, t->slot, t->max_in_flight, t->rpm);
+        c->targets[i].slot = (unsigned)slot;
     }
     for (size_t i = 0; i < c->nclients; i++)
         c->clients[i].slot = limit_slot(board, "client", c->clients[i].name,
@@ -165,4 +157,18 @@ int generation_attach(struct generation *g, struct board *board)
     c->settings.global_slot = limit_slot(board, "engine", "requests",
                                          c->settings.max_in_flight);
     return 0;
+}
+
+void generation_limits(const struct config *c, struct board *board)
+{
+    for (size_t i = 0; i < c->ntargets; i++)
+        board_limits(board, c->targets[i].slot, c->targets[i].max_in_flight,
+                     c->targets[i].rpm);
+    for (size_t i = 0; i < c->nclients; i++)
+        if (c->clients[i].slot >= 0)
+            board_limits(board, (unsigned)c->clients[i].slot,
+                         c->clients[i].max_in_flight, 0);
+    if (c->settings.global_slot >= 0)
+        board_limits(board, (unsigned)c->settings.global_slot,
+                     c->settings.max_in_flight, 0);
 }

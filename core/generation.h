@@ -45,9 +45,11 @@ struct generation *generation_new(struct config *config);
 void generation_hold(struct generation *g);
 /** Frees it with the last hold. Any thread. */
 void generation_release(struct generation *g);
-/** Give the targets, clients and limits of the configuration their places on
- * the board. 0, or -1 when the board is full. */
-int generation_attach(struct generation *g, struct board *board);
+/** Give the targets, clients and limits of a configuration their places on the
+ * board. 0, or -1 when the board is full. */
+int generation_attach(struct config *c, struct board *board);
+/** Put its limits in force: when it is adopted, not before. */
+void generation_limits(const struct config *c, struct board *board);
 /** After the first state is built: fixes the revision, reads no more files. */
 void generation_seal(struct generation *g);
 /**
