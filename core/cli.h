@@ -132,7 +132,7 @@ char *cli_spool(void);
  * an exit status after saying why. */
 int cli_environment(const char *path);
 
-/** Where a server's lines go. Begin once, before the server is made. */
+/** Where a server's lines go. Begin before the server is made. */
 struct cli_log {
     int least;                      /* 0 error ... 3 debug */
     bool json;

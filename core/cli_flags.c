@@ -49,7 +49,8 @@ const struct cli_flag cli_flags[] = {
     {CLI_ENV_FILE, " run check ", "env-file", "FILE",
      "NAME=value lines for what the environment lacks"},
     {CLI_LUA_DIR, " run check ", "lua-dir", "DIR", "instead of the built-in lua/leme"},
-    {CLI_LOG_LEVEL, " run mock ", "log-level", "LEVEL", "error, warn, info or debug (info)"},
+    {CLI_LOG_LEVEL, " run mock ", "log-level", "LEVEL",
+     "no more than error, warn, info or debug (as configured)"},
     {CLI_LOG_FORMAT, " run mock ", "log-format", "FORMAT", "text or json (text)"},
 
     {CLI_STRICT, " check ", "strict", NULL, "warnings fail the check too"},

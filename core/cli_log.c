@@ -17,7 +17,8 @@ int cli_log_begin(const struct cli_args *args, struct cli_log *log)
 {
     int format = cli_choice(args, CLI_LOG_FORMAT, formats, 0);
 
-    log->least = cli_choice(args, CLI_LOG_LEVEL, levels, 2);
+    /* The server itself drops what its configuration does not want. */
+    log->least = cli_choice(args, CLI_LOG_LEVEL, levels, 3);
     log->json = format == 1;
     return log->least < 0 || format < 0 ? CLI_USAGE : CLI_OK;
 }
@@ -44,12 +45,6 @@ static void stamp(char out[40])
     snprintf(out + n, 40 - n, ".%03ldZ", now.tv_nsec / 1000000);
 }
 
-static void line_plain(FILE *out, const char *text, size_t len)
-{
-    fwrite(text, 1, len, out);
-    fputc('\n', out);
-}
-
 static void line_text(FILE *out, const char *level, const char *text, size_t len)
 {
     static const enum cli_colour colours[] = {CLI_RED, CLI_YELLOW, CLI_GREEN,
@@ -59,7 +54,8 @@ static void line_text(FILE *out, const char *level, const char *text, size_t len
     stamp(when);
     fprintf(out, "%s %s%-5s%s ", when, cli_colour(stderr, colours[rank(level)]),
             level, cli_colour(stderr, CLI_PLAIN));
-    line_plain(out, text, len);
+    fwrite(text, 1, len, out);
+    fputc('\n', out);
 }
 
 static void line_json(FILE *out, const char *level, const char *text, size_t len)
@@ -102,10 +98,7 @@ void cli_log_line(void *arg, const char *level, const char *text, size_t len)
         return;
     while (len && text[len - 1] == '\n')
         len--;
-    /* A request's line is JSON already. */
-    if (len && text[0] == '{')
-        line_plain(out, text, len);
-    else if (log->json)
+    if (log->json)
         line_json(out, level, text, len);
     else
         line_text(out, level, text, len);

@@ -118,22 +118,37 @@ static void print_call(const char *address, const char *model, int len)
             host, len, model);
 }
 
+/* Lines "model target note", those of one model together. */
+static void print_summary(const char *line)
+{
+    const char *model = NULL;
+    size_t known = 0, name, len;
+
+    for (; *line; line += len + (line[len] == '\n')) {
+        len = strcspn(line, "\n");
+        name = strcspn(line, " \n");
+        if (!model || name != known || memcmp(model, line, name) != 0)
+            fprintf(stderr, "%s  %.*s:", model ? "\n" : "", (int)name, line);
+        else
+            fputc(',', stderr);
+        fprintf(stderr, "%.*s", (int)(len - name), line + name);
+        model = line;
+        known = name;
+    }
+    if (model)
+        fputc('\n', stderr);
+}
+
 static void greet_run(const leme_server *server)
 {
     const char *summary = leme_server_summary(server);
     const char *address = leme_server_address(server, 0);
-    const char *line = summary;
     size_t len;
 
     if (!summary)
         return;
-    for (; *line; line += len + (line[len] == '\n')) {
-        len = strcspn(line, "\n");
-        fprintf(stderr, "  %.*s\n", (int)len, line);
-    }
-    len = strcspn(summary, " \t\n");
-    if (len && summary[len - 1] == ':')
-        len--;
+    print_summary(summary);
+    len = strcspn(summary, " \n");
     if (address && strncmp(address, "unix:", 5) != 0 && plain(summary, len))
         print_call(address, summary, (int)len);
 }

@@ -12,7 +12,7 @@ local FLOOR = {
   vm = 1, http1 = 1, json = 1, sse = 1, metrics = 1, log = 1, sha256 = 1, record = 1, quota = 1,
   watch = 1,
   config = 2, provider = 2, board = 2, generation = 2, answer = 2, ring = 2,
-  bind = 3, policy = 3, upstream = 3, reply = 3, conn = 3,
+  blame = 3, bind = 3, policy = 3, upstream = 3, reply = 3, conn = 3,
   request = 4,
   server = 5, admin = 5,
   engine = 6, daemon = 6, check = 6, client = 6, embed = 6, mock = 6,
@@ -20,7 +20,7 @@ local FLOOR = {
 }
 
 -- Files of a part whose names do not begin with it.
-local PART = { conns = "conn", requests = "request" }
+local PART = { conns = "conn", requests = "request", admin_call = "client" }
 
 -- Within a floor: what may stand on what, and why.
 local OVER = {

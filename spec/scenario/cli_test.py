@@ -443,6 +443,14 @@ def the_log_may_be_json_and_says_where_it_listens():
 
 
 @promise
+def a_log_level_holds_back_what_is_less_urgent():
+    with pair(run=("--log-level", "warn")) as (server, _):
+        server.ask()
+        expect(server.stop() == 0, server.talk())
+    expect(not any(re.search(r"Z info ", line) for line in server.lines), server.talk())
+
+
+@promise
 def sighup_brings_a_new_policy_and_a_bad_one_changes_nothing():
     with pair(run=("--no-watch",)) as (server, path):
         policy = os.path.join(path, "policy.lua")
