@@ -91,7 +91,6 @@ static int mock_new(const char *listen, const char *script,
         return daemon_fail(error, LEME_USAGE, "", "the script of a mock must "
                            "be a JSON object");
     if (options) {
-        own.admin = options->admin;
         own.lua_dir = options->lua_dir;
         own.kill_signal = options->kill_signal;
         own.log = options->log;

@@ -103,7 +103,9 @@ static const struct flight *last_of_target(const struct request *r, int target,
 {
     const struct flight *f = r->flights;
 
-    while (f && (f == but || f->target != target))
+    /* What was cancelled by our own hand says nothing about the target. */
+    while (f && (f == but || f->target != target ||
+                 (f->phase == FLIGHT_ENDED && f->error == ERROR_caller_cancelled)))
         f = f->next;
     return f;
 }

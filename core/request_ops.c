@@ -139,7 +139,8 @@ static bool tried(const struct request *r, unsigned target)
 {
     const struct flight *f = r->flights;
 
-    while (f && (f->target != (int)target || f->shadow))
+    while (f && (f->target != (int)target || f->shadow ||
+                 f->error == ERROR_caller_cancelled))
         f = f->next;
     return f != NULL;
 }
