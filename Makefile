@@ -16,7 +16,9 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
         -Wconversion -Wwrite-strings -Wvla -Werror
 HARDEN := -fstack-protector-strong -fstack-clash-protection
 OPT := $(if $(SAN),-O1 -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all,-O2 -D_FORTIFY_SOURCE=2 $(HARDEN))
-CFLAGS_ALL = -std=gnu11 -D_GNU_SOURCE -g $(OPT) -fPIC -fvisibility=hidden $(WARN) -Icore \
+# liblua leaves functions by a longjmp that TSan does not see.
+TSAN := $(if $(filter thread,$(SAN)),--param tsan-instrument-func-entry-exit=0)
+CFLAGS_ALL = -std=gnu11 -D_GNU_SOURCE -g $(OPT) -fPIC -fvisibility=hidden $(WARN) $(TSAN) -Icore \
              $(shell pkg-config --cflags $(PKGS) 2>/dev/null) $(CFLAGS)
 LIBS = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm -lpthread
 LDFLAGS_ALL = $(if $(SAN),-fsanitize=$(SAN),-Wl,-z,relro,-z,now) $(LDFLAGS)
