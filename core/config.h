@@ -34,8 +34,12 @@ struct header_pair {
 };
 
 enum usage_mode { USAGE_ASK, USAGE_COMES, USAGE_NONE };
-enum auth_mode { AUTH_BEARER, AUTH_X_API_KEY, AUTH_API_KEY, AUTH_NONE };
+enum auth_mode { AUTH_BEARER, AUTH_X_API_KEY, AUTH_API_KEY, AUTH_NONE,
+                 AUTH_X_GOOG };
 enum mock_mode { MOCK_NEVER, MOCK_WITHOUT_KEY, MOCK_ALWAYS };
+
+/** What becomes of a parameter that a target does not know. */
+enum unsupported_mode { UNSUPPORTED_MAP, UNSUPPORTED_DROP, UNSUPPORTED_REFUSE };
 
 /** An upstream account, or (when ${service}) a declared side service. */
 struct provider {
@@ -76,6 +80,7 @@ struct target {
     size_t ntags;
     char **caps;            /* "tools", "vision", ... */
     size_t ncaps;
+    unsigned unsupported;   /* enum unsupported_mode */
     char *region;           /* or NULL */
     unsigned slot;          /* on the board; set when a generation is built */
     struct config_where where;

@@ -51,8 +51,9 @@ static const struct config_known known[] = {
 };
 
 const char *const config_dialects[] = {
-    "openai", "anthropic", "google", "mistral", "deepseek", "qwen",
-    "dashscope", "openrouter", "cohere", "azure", "vertex", NULL,
+    "openai", "anthropic", "gemini", "mistral", "deepseek", "qwen",
+    "dashscope", "openrouter", "azure", "groq", "xai", "together", "vllm",
+    "ollama", NULL,
 };
 
 const struct config_known *config_known(const char *name)

@@ -51,7 +51,7 @@ static const struct config_key provider_keys[] = {
     {.name = "path", .type = KEY_TEXT, .offset = PROVIDER(path)},
     {.name = "query", .type = KEY_OTHER, .set = config_set_query},
     {.name = "auth", .type = KEY_CHOICE,
-     .choices = "|bearer|x-api-key|api-key|none",
+     .choices = "|bearer|x-api-key|api-key|none|x-goog-api-key",
      .offset = offsetof(struct provider_draft, auth)},
     {.name = "proxy", .type = KEY_TEXT, .env = true, .offset = PROVIDER(proxy)},
     {.name = "ca_file", .type = KEY_TEXT, .env = true,
@@ -62,7 +62,8 @@ static const struct config_key provider_keys[] = {
      .offset = PROVIDER(mock)},
 };
 static_assert(MOCK_WITHOUT_KEY == 1 && MOCK_ALWAYS == 2, "choices of mock");
-static_assert(AUTH_X_API_KEY == 1 && AUTH_API_KEY == 2 && AUTH_NONE == 3,
+static_assert(AUTH_X_API_KEY == 1 && AUTH_API_KEY == 2 && AUTH_NONE == 3 &&
+              AUTH_X_GOOG == 4,
               "choices of auth");
 static_assert(USAGE_COMES == 1 && USAGE_NONE == 2, "choices of usage");
 
@@ -73,7 +74,7 @@ static const struct config_key service_keys[] = {
     {.name = "path", .type = KEY_TEXT, .offset = PROVIDER(path)},
     {.name = "query", .type = KEY_OTHER, .set = config_set_query},
     {.name = "auth", .type = KEY_CHOICE,
-     .choices = "|bearer|x-api-key|api-key|none",
+     .choices = "|bearer|x-api-key|api-key|none|x-goog-api-key",
      .offset = offsetof(struct provider_draft, auth)},
     {.name = "proxy", .type = KEY_TEXT, .env = true, .offset = PROVIDER(proxy)},
     {.name = "ca_file", .type = KEY_TEXT, .env = true,
@@ -101,8 +102,12 @@ static const struct config_key target_keys[] = {
     {.name = "rpm", .type = KEY_NUMBER, .max = 1e9, .offset = TARGET(rpm)},
     {.name = "tags", .type = KEY_OTHER, .set = config_set_target_tags},
     {.name = "caps", .type = KEY_OTHER, .set = config_set_caps},
+    {.name = "unsupported", .type = KEY_CHOICE, .choices = "map|drop|refuse",
+     .offset = TARGET(unsupported)},
     {.name = "region", .type = KEY_TEXT, .env = true, .offset = TARGET(region)},
 };
+static_assert(UNSUPPORTED_DROP == 1 && UNSUPPORTED_REFUSE == 2,
+              "choices of unsupported");
 
 #define MODEL(field) offsetof(struct model_draft, model.field)
 

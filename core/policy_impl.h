@@ -36,6 +36,7 @@ struct policy_state {
     struct generation *generation;      /* held */
     struct policy_env env;
     int ref_loaded, ref_host, ref_require;
+    int ref_translate;          /* 0 until a dialect is needed */
     int ref_step, ref_ops, ref_load, ref_test, ref_every, ref_tick;
     struct model_policy *models;        /* one a model of the configuration */
     struct {

@@ -11,10 +11,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MORE_HEADERS 8      /* of a dialect, a call */
+
 static const char *const paths[] = {"/chat/completions", "/completions",
                                     "/embeddings", "/service"};
 
 /* -- what is sent ---------------------------------------------------------- */
+
+static size_t extras_of(const struct overlay *o, struct json_extra *extra)
+{
+    for (unsigned i = 0; i < o->n; i++) {
+        extra[i].key = o->member[i].key;
+        extra[i].value = o->member[i].removed ? NULL
+                                              : o->text.data + o->member[i].at;
+        extra[i].len = o->member[i].len;
+    }
+    return o->n;
+}
 
 /* The client's stream_options with include_usage switched on. */
 static int ask_usage(struct request *r, struct buf *out)
@@ -50,16 +63,8 @@ static int compose(struct flight *f, unsigned overlay)
 
     buf_init(&model, 4 * KIB);
     bad = buf_add_json(&model, flight_target(f)->model, strlen(flight_target(f)->model));
-    if (overlay) {
-        const struct overlay *o = r->plan.overlays[overlay - 1];
-
-        for (unsigned i = 0; i < o->n; i++) {
-            extra[n].key = o->member[i].key;
-            extra[n].value = o->member[i].removed
-                                 ? NULL : o->text.data + o->member[i].at;
-            extra[n++].len = o->member[i].len;
-        }
-    }
+    if (overlay)
+        n = extras_of(r->plan.overlays[overlay - 1], extra);
     extra[n++] = (struct json_extra){"model", model.data, model.len};
     buf_init(&options, 64 * KIB);
     if (r->stream && flight_provider(f)->usage == USAGE_ASK && !r->include_usage) {
@@ -73,10 +78,12 @@ static int compose(struct flight *f, unsigned overlay)
     return bad;
 }
 
-static void launch(struct flight *f, const char *path)
+/* ${more}: header lines of the dialect's, each ending in LF. */
+static void launch(struct flight *f, const char *path, char *more)
 {
     struct request *r = f->request;
-    const char *headers[2] = {NULL, NULL};
+    const char *headers[MORE_HEADERS + 2] = {NULL};
+    size_t n = 0;
     char line[80];
     struct call call = {
         .provider = flight_provider(f), .method = "POST", .path = path,
@@ -88,9 +95,14 @@ static void launch(struct flight *f, const char *path)
                           ? CEIL_HOLD_BYTES : r->config->settings.answer_max;
     if (r->trace[0]) {
         snprintf(line, sizeof line, "traceparent: %s", r->trace);
-        headers[0] = line;
-        call.headers = headers;
+        headers[n++] = line;
     }
+    for (; *more && n <= MORE_HEADERS; more += strlen(more) + 1) {
+        headers[n++] = more;
+        more[strcspn(more, "\n")] = '\0';
+    }
+    if (n)
+        call.headers = headers;
     f->transfer = upstream_start(r->all->upstream, &call);
     if (!f->transfer)
         flight_stop(f, ERROR_gateway_oom, "not enough memory for a call");
@@ -185,6 +197,7 @@ static struct flight *flight_new(struct request *r, const struct op *op)
     sse_init(&f->sse, CEIL_EVENT_BYTES);
     buf_init(&f->body, CEIL_BODY_BYTES + 2 * MIB);
     buf_init(&f->kept, CEIL_ANSWER_BYTES);
+    buf_init(&f->out, CEIL_ANSWER_BYTES);
     return f;
 }
 
@@ -216,20 +229,68 @@ static void set_deadlines(struct flight *f)
 static void start_service(struct flight *f, const struct op *op)
 {
     const struct provider *p = flight_provider(f);
-    char path[128] = "";
+    char path[128] = "", none[1] = "";
 
     if (p->mocked)
         snprintf(path, sizeof path, "/service/%s", p->name);
     if (buf_add(&f->body, op->text, op->len))
         flight_stop(f, ERROR_gateway_oom, "the body of a side call is too large");
     else
-        launch(f, path);
+        launch(f, path, none);
+}
+
+/* The translated body, or our own with the dialect's edits spliced in. */
+static int take_translation(struct flight *f, struct dialect_request *out)
+{
+    struct json_extra extra[16];
+    struct json_doc doc;
+    struct json_fault fault;
+    struct buf body = out->body;
+    size_t n = extras_of(&out->edits, extra);
+    int bad = 0;
+
+    f->foreign = !out->native;
+    if (body.len == 0) {
+        if (n == 0)
+            return 0;
+        if (json_open(&doc, f->body.data, f->body.len, CEIL_JSON_DEPTH, MIB,
+                      &fault))
+            return -1;
+        bad = json_write(&doc, extra, n, &body);
+        json_close(&doc);
+    }
+    buf_free(&f->body);
+    f->body = body;
+    buf_init(&out->body, 0);
+    return bad;
+}
+
+/* Say it in the provider's format; what that dropped or mapped is recorded. */
+static void launch_foreign(struct flight *f)
+{
+    struct dialect_request out;
+    struct dialect_fault fault;
+    struct request *r = f->request;
+
+    dialect_request_init(&out);
+    if (dialect_write(r->state, flight_provider(f)->dialect, flight_target(f),
+                      r->stream, f->body.data, f->body.len, &out, &fault)) {
+        flight_stop(f, fault.error, fault.message);
+    } else if (take_translation(f, &out)) {
+        flight_stop(f, ERROR_gateway_oom, "the translated body is too large");
+    } else {
+        if (out.notes[0])
+            record_add(&r->record, RECORD_trace, "dialect", out.notes);
+        launch(f, out.path[0] ? out.path : paths[r->in.op], out.headers);
+    }
+    dialect_request_free(&out);
 }
 
 void flight_start(struct request *r, const struct op *op)
 {
     struct flight *f = flight_new(r, op);
     enum error_type no;
+    char none[1] = "";
 
     if (!f) {
         struct plan_event e = {.kind = PLAN_ANSWERED, .id = op->id,
@@ -249,9 +310,10 @@ void flight_start(struct request *r, const struct op *op)
         return;
     }
     r->attempts++;
-    if (compose(f, op->overlay)) {
+    if (compose(f, op->overlay))
         flight_stop(f, ERROR_gateway_oom, "the edited body is too large");
-        return;
-    }
-    launch(f, paths[r->in.op]);
+    else if (dialect_native(flight_provider(f)->dialect))
+        launch(f, paths[r->in.op], none);
+    else
+        launch_foreign(f);
 }

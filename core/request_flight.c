@@ -107,10 +107,27 @@ void flight_free(struct flight *f)
 {
     if (f->transfer)
         upstream_release(f->transfer);
+    source_free(f);
     sse_free(&f->sse);
     buf_free(&f->body);
     buf_free(&f->kept);
     free(f);
+}
+
+/* The same, said in the provider's own format. */
+static void foreign_refused(struct flight *f, const char *body, size_t len)
+{
+    struct dialect_fault fault;
+    double wait;
+
+    dialect_refusal(f->request->state, flight_provider(f)->dialect, f->status,
+                    body, len, &fault, f->code, sizeof f->code, f->param,
+                    sizeof f->param, &wait);
+    if (f->retry_after < 0 && wait >= 0)
+        f->retry_after = clock_from_seconds(wait);
+    flight_end(f, fault.error ? fault.error
+                              : answer_classify(f->status, body, len),
+               fault.message);
 }
 
 /* A provider's refusal: what it means, and its own words. */
@@ -119,6 +136,10 @@ static void flight_refused(struct flight *f, const char *body, size_t len)
     enum error_type e = answer_classify(f->status, body, len);
     char text[200];
 
+    if (f->foreign) {
+        foreign_refused(f, body, len);
+        return;
+    }
     if (f->retry_after < 0)
         f->retry_after = quota_retry_body(body, len);
     answer_sentence(body, len, text, sizeof text, f->code, sizeof f->code,
@@ -139,10 +160,12 @@ static void flight_answered(struct flight *f)
 /* The transfer ended badly, or before there was anything to call an answer. */
 static void flight_broke(struct flight *f, const struct transfer_state *ts)
 {
-    enum error_type e = ts->error ? ts->error : ERROR_provider_cut_stream;
+    enum error_type e = source_error(f);
+    const char *detail = source_detail(f);
 
-    flight_end(f, e, ts->detail[0] ? ts->detail
-                                   : "the provider ended before it answered");
+    (void)ts;
+    flight_end(f, e ? e : ERROR_provider_cut_stream,
+               detail[0] ? detail : "the provider ended before it answered");
 }
 
 /* Gather a body of an error or a side call. true when it is whole. */
@@ -205,10 +228,11 @@ static void read_whole(struct flight *f, const struct transfer_state *ts)
     }
     if (!ts->ended)
         return;
-    if (ts->error != ERROR_none) {
+    if (ts->error != ERROR_none || (f->foreign && source_whole(f))) {
         flight_broke(f, ts);
         return;
     }
+    bytes = source_bytes(f, &len);
     switch (answer_body(&f->answer, bytes, len)) {
     case ANSWER_CONTENT:
         flight_answered(f);
@@ -257,7 +281,7 @@ static bool read_event(struct flight *f, const struct sse_event *e)
  * it, and the relay tells the client how it ended. */
 static void stream_ended(struct flight *f, const struct transfer_state *ts)
 {
-    bool whole = ts->error == ERROR_none;
+    bool whole = source_error(f) == ERROR_none;
 
     if (!f->answer.content || (!whole && (f->limits.hold_all || f->limits.hold)))
         flight_broke(f, ts);
@@ -269,7 +293,7 @@ static void stream_ended(struct flight *f, const struct transfer_state *ts)
 static void make_room(struct flight *f, size_t pending)
 {
     if (pending >= CEIL_HOLD_BYTES)
-        transfer_hold(f->transfer, f->scanned + CEIL_EVENT_BYTES + CEIL_HOLD_BYTES);
+        source_hold(f, f->scanned + CEIL_EVENT_BYTES + CEIL_HOLD_BYTES);
 }
 
 /* Read events up to the one that makes it an answer: what stands behind it is
@@ -279,7 +303,7 @@ static void read_stream(struct flight *f, const struct transfer_state *ts)
     struct sse_event e;
     enum sse_result got = SSE_MORE;
     size_t len;
-    const char *bytes = transfer_bytes(f->transfer, &len);
+    const char *bytes = source_bytes(f, &len);
 
     if (f->phase == FLIGHT_ANSWERED)
         return;
@@ -299,7 +323,7 @@ static void read_stream(struct flight *f, const struct transfer_state *ts)
     else if (!f->answer.content && f->scanned >= CEIL_HOLD_BYTES)
         flight_end(f, ERROR_provider_bad_response,
                    "64 KiB of events held no content");
-    else if (ts->ended)
+    else if (source_ended(f))
         stream_ended(f, ts);
     else
         make_room(f, len - f->scanned);
@@ -411,12 +435,12 @@ void flight_deadlines(struct flight *f, us_t now)
 /* -- its text -------------------------------------------------------------- */
 
 /* Text of the events not taken yet: all of a held stream. */
-static void stream_text(const struct flight *f, struct buf *out)
+static void stream_text(struct flight *f, struct buf *out)
 {
     struct sse_event e;
     struct sse sse;
     size_t len, at = 0;
-    const char *bytes = transfer_bytes(f->transfer, &len);
+    const char *bytes = source_bytes(f, &len);
 
     sse_init(&sse, CEIL_EVENT_BYTES);
     while (sse_next(&sse, bytes + at, len - at, &e) == SSE_EVENT) {
@@ -438,7 +462,7 @@ bool flight_text(struct flight *f, int what, struct buf *out)
             stream_text(f, out);
             return true;
         }
-        bytes = transfer_bytes(f->transfer, &len);
+        bytes = source_bytes(f, &len);
     }
     if (what == PLAN_ANSWER_TEXT && f->target >= 0)
         answer_text(bytes, len, out);

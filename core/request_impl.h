@@ -20,6 +20,7 @@
 #include "bind.h"
 #include "ceilings.h"
 #include "config.h"
+#include "dialect.h"
 #include "json.h"
 #include "metrics.h"
 #include "policy.h"
@@ -79,6 +80,13 @@ struct flight {
     us_t started, first_due, total_due, last_data;
     us_t first_at;                  /* answered */
     us_t gap;                       /* longest silence between events */
+    /* A provider that speaks another format: its bytes become OpenAI's here. */
+    bool foreign;
+    int translation;                /* its stream in the Lua state; 0: none */
+    struct sse theirs;
+    struct buf out;                 /* translated, not taken yet */
+    bool translated;                /* all of it is in out */
+    enum error_type broke;          /* what the translation came to */
     struct sse sse;
     size_t scanned;                 /* read but not taken */
     struct answer answer;
@@ -194,6 +202,20 @@ unsigned request_flying(const struct request *r);
 /** Start an attempt of a target (or of a service). Never fails at once: what is
  * refused becomes an event. */
 void flight_start(struct request *r, const struct op *op);
+
+/* request_source.c: the bytes of an attempt in OpenAI's format, whatever the
+ * provider speaks. */
+/** Bytes not taken yet; pumps what came. */
+const char *source_bytes(struct flight *f, size_t *len);
+void source_take(struct flight *f, size_t n);
+void source_hold(struct flight *f, size_t bytes);
+/** Nothing more will come; and how it ended. */
+bool source_ended(const struct flight *f);
+enum error_type source_error(const struct flight *f);
+const char *source_detail(const struct flight *f);
+/** Translate a complete answer into ${f}->kept. 0 or -1 (f->broke, detail). */
+int source_whole(struct flight *f);
+void source_free(struct flight *f);
 
 /* request_flight.c */
 /** The target of an attempt; NULL of a side call. */

@@ -216,7 +216,7 @@ static void relay_whole(struct request *r, struct flight *f)
     const struct transfer_state *ts = transfer_state(f->transfer);
     struct buf *b = own_headers(r, f);
     size_t len;
-    const char *bytes = transfer_bytes(f->transfer, &len);
+    const char *bytes = source_bytes(f, &len);
 
     add_header(b, "content-type", "application/json");
     if (ts->request_id[0])
@@ -239,7 +239,7 @@ static void stream_done(struct request *r, struct flight *f)
 {
     reply_finish(r->in.reply);
     r->phase = REPLY_DONE;
-    if (transfer_state(f->transfer)->ended)
+    if (transfer_state(f->transfer)->ended || f->foreign)
         flight_stop(f, ERROR_none, NULL);
     else
         f->total_due = clock_now() + TAIL_US;
@@ -329,10 +329,10 @@ static void walk_event(struct request *r, struct flight *f, struct walk *w,
 static void walk_end(struct request *r, struct flight *f, struct walk *w,
                      size_t len)
 {
-    const struct transfer_state *ts = transfer_state(f->transfer);
+    enum error_type error = source_error(f);
     struct sse_event e;
 
-    if (ts->error == ERROR_none &&
+    if (error == ERROR_none &&
         sse_rest(&f->sse, w->bytes + w->at, len - w->at, &e) == SSE_EVENT) {
         walk_event(r, f, w, &e);
         send_read(r, w);
@@ -341,8 +341,8 @@ static void walk_end(struct request *r, struct flight *f, struct walk *w,
         if (w->outcome != WALK_ON)
             return;
     }
-    if (ts->error != ERROR_none) {
-        walk_failed(w, ts->error, ts->detail);
+    if (error != ERROR_none) {
+        walk_failed(w, error, source_detail(f));
     } else if (f->answer.finish[0]) {
         send_read(r, w);
         reply_body(r->in.reply, done_event, sizeof done_event - 1);
@@ -359,7 +359,7 @@ static void walk(struct request *r, struct flight *f, struct walk *w)
     enum sse_result got = SSE_MORE;
     size_t len;
 
-    w->bytes = transfer_bytes(f->transfer, &len);
+    w->bytes = source_bytes(f, &len);
     while (w->outcome == WALK_ON) {
         got = sse_next(&f->sse, w->bytes + w->at, len - w->at, &e);
         if (got != SSE_EVENT)
@@ -369,7 +369,7 @@ static void walk(struct request *r, struct flight *f, struct walk *w)
     if (w->outcome == WALK_ON && got == SSE_TOO_LONG)
         walk_failed(w, ERROR_provider_bad_response,
                     "an event of the stream is longer than 1 MiB");
-    if (w->outcome == WALK_ON && transfer_state(f->transfer)->ended)
+    if (w->outcome == WALK_ON && source_ended(f))
         walk_end(r, f, w, len);
     send_read(r, w);
     w->left = len - w->at;
@@ -411,11 +411,10 @@ void relay_more(struct request *r)
         return;
     walk(r, f, &w);
     if (w.at)
-        transfer_take(f->transfer, w.at);
+        source_take(f, w.at);
     /* An event longer than what is usually held may still come whole. */
-    transfer_hold(f->transfer, w.left >= CEIL_HOLD_BYTES
-                                   ? CEIL_EVENT_BYTES + CEIL_HOLD_BYTES
-                                   : CEIL_HOLD_BYTES);
+    source_hold(f, w.left >= CEIL_HOLD_BYTES
+                       ? CEIL_EVENT_BYTES + CEIL_HOLD_BYTES : CEIL_HOLD_BYTES);
     push_back_comment(r);
     if (w.outcome == WALK_ITEM)
         tell_item(r, f);
@@ -436,7 +435,7 @@ void relay_item(struct request *r, const struct op *op)
     if (!r->item_waits || !f || f->id != op->id || !f->transfer)
         return;
     r->item_waits = false;
-    bytes = transfer_bytes(f->transfer, &len);
+    bytes = source_bytes(f, &len);
     if (op->kind == OP_PASS) {
         reply_body(r->in.reply, bytes, r->item_raw);
     } else if (op->kind == OP_REPLACE) {
@@ -444,7 +443,7 @@ void relay_item(struct request *r, const struct op *op)
         reply_body(r->in.reply, op->text, op->len);
         reply_body(r->in.reply, "\n\n", 2);
     }
-    transfer_take(f->transfer, r->item_raw);
+    source_take(f, r->item_raw);
     relay_more(r);
 }
 
@@ -472,7 +471,7 @@ void relay_start(struct request *r, struct flight *f)
     sse_free(&f->sse);
     sse_init(&f->sse, CEIL_EVENT_BYTES);
     answer_init(&f->answer);
-    transfer_hold(f->transfer, CEIL_HOLD_BYTES);
+    source_hold(f, CEIL_HOLD_BYTES);
     relay_more(r);
 }
 

@@ -107,7 +107,9 @@ static int add_key(struct curl_slist **list, const struct provider *p)
         return 0;
     if (p->auth != AUTH_BEARER)
         return add_default(list,
-                           p->auth == AUTH_X_API_KEY ? "x-api-key" : "api-key",
+                           p->auth == AUTH_X_API_KEY ? "x-api-key"
+                           : p->auth == AUTH_X_GOOG  ? "x-goog-api-key"
+                                                     : "api-key",
                            p->key.bytes);
     value = malloc(size);
     if (!value)

@@ -72,6 +72,12 @@ lint: deps-check ## format, clang-tidy, luacheck, floors, lengths, coverage of t
 	@python3 spec/check.py --only lint --fixtures $(DIR)
 
 BENCH_BINS := $(B)/bench-mock $(B)/bench-load
+BENCH_FLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -g $(WARN)
+RIG := spec/bench/wire.c
+$(B)/bench-mock: $(wildcard spec/bench/mock*.[ch]) spec/bench/heap.c $(RIG)
+	@$(CC) $(BENCH_FLAGS) -o $@ $(filter %.c,$^) -lm -lpthread
+$(B)/bench-load: $(wildcard spec/bench/load*.[ch]) spec/bench/answer.c spec/bench/hist.c $(RIG)
+	@$(CC) $(BENCH_FLAGS) -o $@ $(filter %.c,$^) -lm -lpthread
 bench: ## compare with nginx + Lua, HAProxy and Portkey: one table
 	@spec/deps.sh build bench
 	@$(MAKE) --no-print-directory build $(BENCH_BINS)

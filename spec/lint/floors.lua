@@ -12,7 +12,7 @@ local FLOOR = {
   vm = 1, http1 = 1, json = 1, sse = 1, metrics = 1, log = 1, sha256 = 1, record = 1, quota = 1,
   watch = 1,
   config = 2, provider = 2, board = 2, generation = 2, answer = 2, ring = 2,
-  blame = 3, bind = 3, policy = 3, upstream = 3, reply = 3, conn = 3,
+  blame = 3, bind = 3, policy = 3, dialect = 3, upstream = 3, reply = 3, conn = 3,
   request = 4,
   server = 5, admin = 5,
   engine = 6, daemon = 6, check = 6, client = 6, embed = 6, mock = 6,
@@ -25,6 +25,7 @@ local PART = { conns = "conn", requests = "request", admin_call = "client" }
 -- Within a floor: what may stand on what, and why.
 local OVER = {
   policy = { bind = "a plan runs on the host functions" },
+  dialect = { bind = "it answers with edits as policies make them", policy = "it is a door into its states" },
   generation = { config = "it owns one", board = "it gives targets their places there" },
   conn = { reply = "a connection carries answers" },
   versions = { leme = "it tells the versions that leme.h promises" },
@@ -36,7 +37,7 @@ local OVER = {
 local BASE = { clock = true, ceilings = true, buf = true, errors = true }
 
 -- Who may know a library; versions asks each for its version.
-local LUA = { vm = true, config = true, bind = true, policy = true, versions = true }
+local LUA = { vm = true, config = true, bind = true, policy = true, dialect = true, versions = true }
 local CURL = { upstream = true, versions = true }
 local SOCKETS = { conn = true, reply = true, upstream = true, client = true }
 
@@ -72,7 +73,8 @@ local function check_ours(file, number, part, header)
     source.report(file, number, "%s (floor %d) includes %s (floor %d)", part, FLOOR[part], header,
       FLOOR[other])
   elseif header:find("_impl%.h$") and part ~= other
-      and not (part == "policy" and other == "bind") then
+      and not (part == "policy" and other == "bind")
+      and not (part == "dialect" and other == "policy") then
     source.report(file, number, "%s is for the files of %s only", header, other)
   end
 end

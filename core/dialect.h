@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * dialect: the engine's way into lua/leme/translate.lua: one attempt's provider
+ * or one request's client speaks another format than OpenAI's. Stands beside
+ * policy on its states. Called by request. No function suspends; each is one
+ * protected entry under the step limit.
+ */
+#ifndef LEME_DIALECT_H
+#define LEME_DIALECT_H
+
+#include "bind.h"
+#include "buf.h"
+#include "errors.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct policy_state;
+struct target;
+
+/** Why a translation failed. */
+struct dialect_fault {
+    enum error_type error;
+    char message[300];
+};
+
+/** Does this dialect need translating, or do bytes pass as they are? */
+bool dialect_native(const char *name);
+
+/** What goes upstream, in the provider's format. Buffers are appended to. */
+struct dialect_request {
+    struct buf body;            /* empty: the OpenAI text with ${edits} */
+    struct overlay edits;
+    bool native;                /* answers are in OpenAI's format */
+    char path[256];
+    char headers[512];          /* lines ending in LF */
+    char notes[512];            /* what was dropped or mapped, a line each */
+};
+
+/** Translate an OpenAI body. 0, or -1 and ${fault}. */
+int dialect_write(struct policy_state *s, const char *name,
+                  const struct target *t, bool stream, const char *body,
+                  size_t len, struct dialect_request *out,
+                  struct dialect_fault *fault);
+/** Begin with an empty one; release it. */
+void dialect_request_init(struct dialect_request *r);
+void dialect_request_free(struct dialect_request *r);
+/** Translate a complete answer to OpenAI's format. */
+int dialect_answer(struct policy_state *s, const char *name,
+                   const struct target *t, const char *text, size_t len,
+                   struct buf *out, struct dialect_fault *fault);
+/** What a refusal means. *${retry_after} seconds or -1. */
+void dialect_refusal(struct policy_state *s, const char *name, int status,
+                     const char *text, size_t len, struct dialect_fault *fault,
+                     char *code, size_t code_size, char *param,
+                     size_t param_size, double *retry_after);
+
+/** A stream being translated: a Lua value kept by the state. 0: none. */
+int dialect_open(struct policy_state *s, const char *name,
+                 const struct target *t, int *stream,
+                 struct dialect_fault *fault);
+/** One event of the provider: OpenAI event-stream bytes, appended. */
+int dialect_event(struct policy_state *s, int stream, const char *event,
+                  size_t event_len, const char *data, size_t len,
+                  struct buf *out, struct dialect_fault *fault);
+/** The provider's clean end. */
+int dialect_finish(struct policy_state *s, int stream, struct buf *out,
+                   struct dialect_fault *fault);
+void dialect_close(struct policy_state *s, int stream);
+
+/* The client's side: ${surface} is "messages" or "responses". */
+
+/** What an answer to the client is about; borrowed during the call. */
+struct surface_context {
+    const char *surface;
+    const char *id, *model;
+    const char *request;        /* the client's body */
+    size_t request_len;
+};
+
+int surface_request(struct policy_state *s, const char *surface,
+                    const char *text, size_t len, struct buf *out,
+                    struct dialect_fault *fault);
+int surface_answer(struct policy_state *s, const struct surface_context *c,
+                   const char *text, size_t len, struct buf *out,
+                   struct dialect_fault *fault);
+int surface_open(struct policy_state *s, const struct surface_context *c,
+                 int *stream, struct buf *out, struct dialect_fault *fault);
+/** One OpenAI event's data (also "[DONE]"): the client's bytes, appended. */
+int surface_event(struct policy_state *s, int stream, const char *data,
+                  size_t len, struct buf *out, struct dialect_fault *fault);
+int surface_stream_failure(struct policy_state *s, int stream,
+                           enum error_type e, const char *message,
+                           struct buf *out, struct dialect_fault *fault);
+/** An error answer's body, and header lines ending in LF. */
+int surface_failure(struct policy_state *s, const char *surface,
+                    enum error_type e, int status, const char *message,
+                    const char *id, struct buf *out, char *headers,
+                    size_t headers_size);
+int surface_count_tokens(struct policy_state *s, const char *text, size_t len,
+                         struct buf *out, struct dialect_fault *fault);
+
+#endif

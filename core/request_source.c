@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Where the relay and the reader of answers take their bytes: straight from the
+ * transfer when the provider speaks OpenAI's format, else from a buffer that its
+ * events are translated into, one by one, as they come.
+ */
+#include "request_impl.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void broke(struct flight *f, const struct dialect_fault *fault)
+{
+    f->broke = fault->error;
+    f->translated = true;
+    snprintf(f->detail, sizeof f->detail, "%.199s", fault->message);
+}
+
+static int open_stream(struct flight *f)
+{
+    struct dialect_fault fault;
+
+    if (f->translation)
+        return 0;
+    sse_init(&f->theirs, CEIL_EVENT_BYTES);
+    if (dialect_open(f->request->state, flight_provider(f)->dialect,
+                     flight_target(f), &f->translation, &fault) == 0)
+        return 0;
+    broke(f, &fault);
+    return -1;
+}
+
+static void translate_event(struct flight *f, const struct sse_event *e)
+{
+    struct dialect_fault fault;
+
+    if (e->has_data &&
+        dialect_event(f->request->state, f->translation, e->name, e->name_len,
+                      e->data, e->data_len, &f->out, &fault))
+        broke(f, &fault);
+}
+
+static void finish_stream(struct flight *f)
+{
+    struct dialect_fault fault;
+
+    f->translated = true;
+    if (dialect_finish(f->request->state, f->translation, &f->out, &fault))
+        broke(f, &fault);
+}
+
+/* Translate whole events, as long as what is translated is not too much. */
+static void pump(struct flight *f)
+{
+    const struct transfer_state *ts = transfer_state(f->transfer);
+    struct sse_event e;
+    enum sse_result got = SSE_MORE;
+    size_t len, at = 0;
+    const char *bytes = transfer_bytes(f->transfer, &len);
+
+    if (f->translated || open_stream(f))
+        return;
+    while (!f->translated && f->out.len < CEIL_HOLD_BYTES) {
+        got = sse_next(&f->theirs, bytes + at, len - at, &e);
+        if (got != SSE_EVENT && ts->ended)
+            got = sse_rest(&f->theirs, bytes + at, len - at, &e);
+        if (got != SSE_EVENT)
+            break;
+        at += e.raw_len;
+        translate_event(f, &e);
+    }
+    transfer_take(f->transfer, at);
+    if (!f->translated && got != SSE_EVENT && ts->ended &&
+        ts->error == ERROR_none)
+        finish_stream(f);
+    else if (got == SSE_TOO_LONG)
+        broke(f, &(struct dialect_fault){ERROR_provider_bad_response,
+                                         "an event is longer than 1 MiB"});
+}
+
+const char *source_bytes(struct flight *f, size_t *len)
+{
+    if (!f->foreign)
+        return transfer_bytes(f->transfer, len);
+    if (transfer_state(f->transfer)->event_stream)
+        pump(f);
+    *len = f->out.len;
+    return f->out.data ? f->out.data : "";
+}
+
+void source_take(struct flight *f, size_t n)
+{
+    if (f->foreign)
+        buf_drop(&f->out, n);
+    else
+        transfer_take(f->transfer, n);
+}
+
+void source_hold(struct flight *f, size_t bytes)
+{
+    if (!f->foreign)
+        transfer_hold(f->transfer, bytes);
+}
+
+bool source_ended(const struct flight *f)
+{
+    const struct transfer_state *ts = transfer_state(f->transfer);
+
+    if (!f->foreign || !ts->event_stream)
+        return ts->ended;
+    return f->translated || (ts->ended && ts->error != ERROR_none);
+}
+
+enum error_type source_error(const struct flight *f)
+{
+    return f->broke ? f->broke : transfer_state(f->transfer)->error;
+}
+
+const char *source_detail(const struct flight *f)
+{
+    return f->broke ? f->detail : transfer_state(f->transfer)->detail;
+}
+
+int source_whole(struct flight *f)
+{
+    struct dialect_fault fault;
+    size_t len;
+    const char *text = transfer_bytes(f->transfer, &len);
+
+    if (dialect_answer(f->request->state, flight_provider(f)->dialect,
+                       flight_target(f), text, len, &f->out, &fault) == 0)
+        return 0;
+    broke(f, &fault);
+    return -1;
+}
+
+void source_free(struct flight *f)
+{
+    dialect_close(f->request->state, f->translation);
+    f->translation = 0;
+    sse_free(&f->theirs);
+    buf_free(&f->out);
+}
