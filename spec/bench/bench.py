@@ -136,6 +136,8 @@ def print_context(bench):
         if any(cells):
             print(f"| {name} | " + " | ".join(cells) + " |")
     for (key, name), why in sorted(bench.reasons.items()):
+        if key.endswith(" rate"):
+            continue        # of the same rounds as the CPU
         values = bench.samples[key][name]
         print(f"- {name}, {key}: {values.count(None)} of {len(values)} rounds invalid, "
               f"the last because {why}")

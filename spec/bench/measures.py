@@ -86,6 +86,8 @@ def rounds(bench, names):
     """Each round's contenders in a random order; those absent are left out."""
     present = [n for n in names if bench.is_present(n)]
     for _ in range(bench.rounds):
+        for peer in bench.peers.values():
+            peer.tidy()
         order = present[:]
         bench.dice.shuffle(order)
         yield order
@@ -438,6 +440,7 @@ def reload(bench):
         bench.rig.set()
         failed = 0
         for _ in range(bench.rounds):
+            peer.tidy()
             for kind in bench.dice.sample(["quiet", "reloading"], 2):
                 report = reload_round(bench, peer, rate, kind == "reloading")
                 failed += report["failed"]

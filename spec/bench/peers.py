@@ -41,6 +41,12 @@ class Peer:
     def stop(self):
         self.process.stop()
 
+    def tidy(self):
+        """Empty the access log: a whole run would write a gigabyte."""
+        log = os.path.join(self.folder or "", "access.log")
+        if os.path.exists(log):
+            os.truncate(log, 0)
+
     def reload(self):
         """Change a policy file (when there is one) and make it load anew."""
         policy = os.path.join(self.folder, "policies", "weighted.lua")
