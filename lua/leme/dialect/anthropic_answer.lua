@@ -1,0 +1,386 @@
+-- leme.dialect.anthropic_answer: Anthropic's messages and events as OpenAI's
+-- completions and chunks. Blocks that OpenAI has no word for (server tools, their
+-- results, thoughts between calls) travel in extra_content.anthropic.content, so
+-- that the next request can send the turn as it was. Pure.
+
+local host = require "leme.host"
+local common = require "leme.dialect.common"
+local chat = require "leme.dialect.chat"
+local failure = require "leme.dialect.failure"
+
+local answer = {}
+
+local FINISH = { end_turn = "stop", stop_sequence = "stop", pause_turn = "stop",
+  max_tokens = "length", model_context_window_exceeded = "length", tool_use = "tool_calls",
+  refusal = "content_filter" }
+
+local function finish_of(reason, calls)
+  local finish = FINISH[reason] or "stop"
+  if finish == "stop" and calls > 0 then return "tool_calls" end
+  if finish == "tool_calls" and calls == 0 then return "stop" end
+  return finish
+end
+
+-- Fields of later counts replace those of earlier ones.
+local function add_usage(known, usage)
+  if type(usage) ~= "table" then return known end
+  known = known or {}
+  for key, value in pairs(usage) do
+    if common.given(value) ~= nil then known[key] = value end
+  end
+  return known
+end
+
+local function usage_of(known)
+  if not known then return nil end
+  local read = common.count(known.cache_read_input_tokens)
+  local written = common.count(known.cache_creation_input_tokens)
+  local hour = common.count(common.table(known.cache_creation).ephemeral_1h_input_tokens)
+  return chat.usage { cached = read, written = written, written_1h = hour,
+    prompt = (common.count(known.input_tokens) or 0) + (read or 0) + (written or 0),
+    completion = common.count(known.output_tokens),
+    reasoning = common.count(common.table(known.output_tokens_details).thinking_tokens),
+    searches = common.count(common.table(known.server_tool_use).web_search_requests) }
+end
+
+local function refusal_of(details)
+  return common.filled(common.table(details).explanation) or "The model refused to answer."
+end
+
+-- --- what the blocks of one message say -------------------------------------------------------
+
+local Said = {}
+Said.__index = Said
+
+local function said_of(facts)
+  return setmetatable({ text = {}, reasoning = {}, calls = {}, thinking_blocks = {},
+    annotations = {}, citations = {}, blocks = host.array {}, chars = 0, foreign = false,
+    json_tool = facts.json_tool }, Said)
+end
+
+-- Does a message made of text, thoughts and calls say the same as these blocks?
+local RANK = { thinking = 1, redacted_thinking = 1, text = 2, tool_use = 3 }
+
+function Said:keep(block)
+  self.blocks[#self.blocks + 1] = block
+  local rank = RANK[block.type]
+  local caller = common.table(block.caller).type
+  if not rank or rank < (self.rank or 1) or (caller and caller ~= "direct") then
+    self.foreign = true
+  end
+  self.rank = rank or self.rank
+end
+
+function Said:cite(citation, from, to)
+  if type(citation) ~= "table" then return end
+  local url = common.filled(citation.url)
+  if not url then
+    self.citations[#self.citations + 1] = citation
+    return "citations", citation
+  end
+  local made = { type = "url_citation", url_citation = { url = url, start_index = from,
+    title = common.text(citation.title) or "", end_index = to } }
+  self.annotations[#self.annotations + 1] = made
+  return "annotations", made
+end
+
+local READ = {
+  text = function(self, block)
+    local text = common.text(block.text) or ""
+    local from = self.chars
+    self.chars = from + common.length(text)
+    self.text[#self.text + 1] = text
+    for _, citation in ipairs(common.table(common.given(block.citations))) do
+      self:cite(citation, from, self.chars)
+    end
+  end,
+  thinking = function(self, block)
+    self.reasoning[#self.reasoning + 1] = common.text(block.thinking)
+    self.thinking_blocks[#self.thinking_blocks + 1] = block
+  end,
+  redacted_thinking = function(self, block)
+    self.thinking_blocks[#self.thinking_blocks + 1] = block
+  end,
+  tool_use = function(self, block)
+    local input = type(block.input) == "table" and block.input or {}
+    if self.json_tool and block.name == self.json_tool then
+      self.text[#self.text + 1] = host.encode(input)
+      return
+    end
+    self.calls[#self.calls + 1] = { id = common.filled(block.id)
+      or "call_" .. common.letters(tostring(#self.calls), 24),
+      name = common.text(block.name) or "", arguments = host.encode(input) }
+  end,
+}
+
+function Said:read(block)
+  if type(block) ~= "table" then return end
+  self:keep(block)
+  local read = READ[block.type]
+  if read then read(self, block) end
+end
+
+function Said:replay()
+  if self.foreign and not self.json_tool then
+    return { anthropic = { content = self.blocks } }
+  end
+end
+
+function Said:empty()
+  return #self.calls == 0 and #self.text == 0
+end
+
+-- --- a whole message ---------------------------------------------------------------------------
+
+function answer.read(text, facts)
+  local body = host.decode(text)
+  if type(body) ~= "table" then
+    return nil, "provider_bad_response", "the answer is no JSON object"
+  end
+  if body.type == "error" or common.given(body.error) then return nil, failure.read(200, text) end
+  if type(body.content) ~= "table" then
+    return nil, "provider_bad_response", "the answer has no content"
+  end
+  local said = said_of(facts)
+  for _, block in ipairs(body.content) do said:read(block) end
+  local reason = common.text(body.stop_reason)
+  if reason == "refusal" then
+    if said:empty() then
+      return nil, "provider_content_filtered", refusal_of(body.stop_details)
+    end
+    said.refusal = refusal_of(body.stop_details)
+  end
+  said.extra = said:replay()
+  return chat.completion({ id = common.filled(body.id), model = common.text(body.model) or facts.model },
+    { { message = chat.message(said), finish = finish_of(reason, #said.calls), native = reason } },
+    usage_of(add_usage(nil, common.given(body.usage))))
+end
+
+-- --- a stream of events ----------------------------------------------------------------------------
+
+local Stream = {}
+Stream.__index = Stream
+
+function answer.stream(facts)
+  return setmetatable({ out = chat.writer(facts), said = said_of(facts), open = {}, calls = 0 },
+    Stream)
+end
+
+-- Blocks while they are being sent: { block, pieces, k, from }.
+local START = {
+  text = function(self, open, block)
+    open.from = self.said.chars
+    if common.filled(block.text) then
+      self:text(open, block.text)
+    end
+    for _, citation in ipairs(common.table(common.given(block.citations))) do
+      open.cited[#open.cited + 1] = citation
+    end
+  end,
+  thinking = function(self, open, block)
+    if common.filled(block.thinking) then self:thought(open, block.thinking) end
+  end,
+  tool_use = function(self, open, block)
+    if self.said.json_tool and block.name == self.said.json_tool then
+      open.json = true
+      return
+    end
+    open.k = self.calls
+    self.calls = self.calls + 1
+    self.out:call(open.k, common.filled(block.id) or "call_" .. common.letters(tostring(open.k), 24),
+      common.text(block.name) or "", "")
+  end,
+}
+
+function Stream:text(open, piece)
+  open.pieces[#open.pieces + 1] = piece
+  self.said.chars = self.said.chars + common.length(piece)
+  self.spoke = true
+  self.out:delta { content = piece }
+end
+
+function Stream:thought(open, piece)
+  open.pieces[#open.pieces + 1] = piece
+  self.out:delta { reasoning_content = piece }
+end
+
+function Stream:json(open, piece)
+  if piece == "" then return end
+  open.pieces[#open.pieces + 1] = piece
+  if open.json then
+    self.spoke = true
+    self.out:delta { content = piece }
+  elseif open.k then
+    self.out:arguments(open.k, piece)
+  end
+end
+
+local DELTA = {
+  text_delta = function(self, open, delta)
+    if common.filled(delta.text) then self:text(open, delta.text) end
+  end,
+  thinking_delta = function(self, open, delta)
+    if common.filled(delta.thinking) then self:thought(open, delta.thinking) end
+  end,
+  signature_delta = function(_, open, delta)
+    open.signature = (open.signature or "") .. (common.text(delta.signature) or "")
+  end,
+  input_json_delta = function(self, open, delta)
+    self:json(open, common.text(delta.partial_json) or "")
+  end,
+  citations_delta = function(_, open, delta)
+    open.cited[#open.cited + 1] = common.given(delta.citation)
+  end,
+  compaction_delta = function(_, open, delta)
+    if common.filled(delta.content) then open.pieces[#open.pieces + 1] = delta.content end
+  end,
+}
+
+-- The whole block, for the turn's replay.
+local STOP = {
+  text = function(self, open, whole)
+    for _, citation in ipairs(open.cited) do
+      local kind, made = self.said:cite(citation, open.from or 0, self.said.chars)
+      if kind then self.out:delta { [kind] = host.array { made } } end
+    end
+    whole.text = common.join(open.pieces)
+    if #open.cited > 0 then whole.citations = host.array(open.cited) end
+  end,
+  thinking = function(self, open, whole)
+    whole.thinking = common.join(open.pieces)
+    whole.signature = open.signature or common.text(whole.signature)
+    if whole.signature then self.out:delta { thinking_blocks = host.array { whole } } end
+  end,
+  redacted_thinking = function(self, _, whole)
+    self.out:delta { thinking_blocks = host.array { whole } }
+  end,
+  compaction = function(_, open, whole)
+    if #open.pieces > 0 then whole.content = common.join(open.pieces) end
+  end,
+}
+
+local function stop_input(self, open, whole)
+  if #open.pieces > 0 then
+    local input = host.decode(common.join(open.pieces))
+    whole.input = type(input) == "table" and input or {}
+    return
+  end
+  local input = type(whole.input) == "table" and whole.input or {}
+  whole.input = input
+  if open.json or open.k then self:json(open, host.encode(input)) end
+end
+
+function Stream:start_block(index, block)
+  if type(block) ~= "table" then return end
+  local open = { block = block, pieces = {}, cited = {} }
+  self.open[index] = open
+  local start = START[block.type]
+  if start then start(self, open, block) end
+end
+
+function Stream:stop_block(index)
+  local open = self.open[index]
+  if not open then return end
+  self.open[index] = nil
+  local whole = common.with(open.block, {})
+  local stop = STOP[whole.type] or (whole.input ~= nil and stop_input)
+  if stop then stop(self, open, whole) end
+  self.said:keep(whole)
+end
+
+-- A message that starts while another one is under way: nothing of it can be taken
+-- back once some of it was sent on.
+function Stream:begin(event)
+  local message = common.table(event.message)
+  if self.spoke or self.calls > 0 then
+    if message.id == self.id then return end
+    return "provider_bad_response", "a second message began inside the first"
+  end
+  self.id = message.id
+  self.open = {}
+  self.usage = add_usage(self.usage, common.given(message.usage))
+  self.out:head(message.id, message.model)
+  self.out:begin(0)
+  for i, block in ipairs(common.table(common.given(message.content))) do
+    self:start_block(-i, block)
+    self:stop_block(-i)
+  end
+  self:stopped(message)
+end
+
+function Stream:stopped(said)
+  local reason = common.text(said.stop_reason)
+  if not reason then return end
+  self.reason = reason
+  if reason == "refusal" then
+    if not self.spoke and self.calls == 0 then
+      return "provider_content_filtered", refusal_of(said.stop_details)
+    end
+    self.out:delta { refusal = refusal_of(said.stop_details) }
+  end
+end
+
+function Stream:close()
+  for index in pairs(self.open) do self:stop_block(index) end
+  local extra = self.said:replay()
+  if extra and not self.out.finished[0] then self.out:delta { extra_content = extra } end
+  self.out:finish(finish_of(self.reason, self.calls), self.reason)
+end
+
+local EVENTS = {
+  message_start = Stream.begin,
+  content_block_start = function(self, event)
+    self:start_block(common.count(event.index) or 0, event.content_block)
+  end,
+  content_block_delta = function(self, event)
+    local delta = common.table(event.delta)
+    local index = common.count(event.index) or 0
+    local read = DELTA[delta.type]
+    if not read then return end
+    if not self.open[index] then
+      self:start_block(index, { type = delta.type == "thinking_delta" and "thinking" or "text" })
+    end
+    read(self, self.open[index], delta)
+  end,
+  content_block_stop = function(self, event) self:stop_block(common.count(event.index) or 0) end,
+  message_delta = function(self, event)
+    self.usage = add_usage(self.usage, common.given(event.usage))
+    local word, message = self:stopped(common.table(event.delta))
+    if word then return word, message end
+    if self.reason then self:close() end
+  end,
+  message_stop = function(self)
+    self:close()
+    self.out:usage(usage_of(self.usage))
+    self.done = true
+  end,
+}
+
+function Stream:event(name, data)
+  if self.done or common.blank(data) then return host.array {} end
+  local event = host.decode(data)
+  if type(event) ~= "table" then
+    return nil, "provider_bad_response", "an event is no JSON object"
+  end
+  local kind = common.text(event.type) or name
+  if kind == "error" or common.given(event.error) then return nil, failure.read(200, data) end
+  local read = EVENTS[kind]
+  if read then
+    local word, message = read(self, event)
+    if word then return nil, word, message end
+  end
+  return host.array(self.out:take())
+end
+
+function Stream:finish()
+  if not self.done then
+    if not self.out.finished[0] then
+      return nil, "provider_cut_stream", "the stream ended before the message did"
+    end
+    self.out:usage(usage_of(self.usage))
+    self.done = true
+  end
+  return host.array(self.out:take())
+end
+
+return answer

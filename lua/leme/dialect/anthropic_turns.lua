@@ -1,0 +1,257 @@
+-- leme.dialect.anthropic_turns: the messages of a conversation as Anthropic takes
+-- them: system text apart, turns that alternate, results right after their calls.
+-- Pure.
+
+local host = require "leme.host"
+local common = require "leme.dialect.common"
+
+local turns = {}
+
+-- Parts in Anthropic's own words, which pass as they are.
+local NATIVE = { image = true, document = true, search_result = true, container_upload = true,
+  tool_reference = true }
+
+local function cached(block, ...)
+  for i = 1, select("#", ...) do
+    local raw = (select(i, ...))
+    local control = type(raw) == "table" and common.given(raw.cache_control)
+    if control then
+      block.cache_control = control
+      return block
+    end
+  end
+  return block
+end
+
+local function source_of(part)
+  if part.data then return { type = "base64", media_type = part.media, data = part.data } end
+  if part.url then return { type = "url", url = part.url } end
+  if part.id then return { type = "file", file_id = part.id } end
+end
+
+local BLOCKS = {
+  text = function(part)
+    if part.text ~= "" then return { type = "text", text = part.text } end
+  end,
+  image = function(part) return { type = "image", source = source_of(part) } end,
+  file = function(part, ledger)
+    local source = source_of(part)
+    if not source then return ledger:drop("file", "neither data, URL nor id in the part") end
+    if part.media and part.media:sub(1, 6) == "image/" then
+      return { type = "image", source = source }
+    end
+    if part.media and part.media:sub(1, 5) == "text/" and part.data then
+      ledger:map("file " .. (part.name or part.media), "sent as a document in base64")
+    end
+    return { type = "document", source = source, title = part.name }
+  end,
+  audio = function(_, ledger) return ledger:drop "input_audio" end,
+}
+
+-- Content of a user, tool or system message as blocks.
+local function blocks_of(content, ledger)
+  local list = {}
+  for _, part in ipairs(common.parts(content)) do
+    local make = BLOCKS[part.kind]
+    if make then
+      local block = make(part, ledger)
+      if block then list[#list + 1] = cached(block, part.raw) end
+    elseif NATIVE[part.raw.type] then
+      list[#list + 1] = part.raw
+    else
+      ledger:drop("content part " .. tostring(part.raw.type))
+    end
+  end
+  return list
+end
+
+-- --- the assistant's own blocks --------------------------------------------------------------
+
+-- Does the content kept from Anthropic still say what the message says? A policy
+-- or a client may have edited the message since.
+local function still_true(kept, message)
+  local text, ids = {}, {}
+  for _, block in ipairs(kept) do
+    if type(block) ~= "table" then return false end
+    if block.type == "text" then text[#text + 1] = common.text(block.text) or "" end
+    if block.type == "tool_use" then ids[#ids + 1] = block.id end
+  end
+  local calls = common.calls(message)
+  if #calls ~= #ids then return false end
+  for i, call in ipairs(calls) do
+    if call.id ~= ids[i] then return false end
+  end
+  return common.join(text) == common.plain(common.given(message.content))
+end
+
+local function kept_blocks(message)
+  local extra = common.table(common.given(message.extra_content))
+  local kept = common.table(common.given(extra.anthropic)).content
+  if common.is_list(kept) and still_true(kept, message) then return kept end
+end
+
+local function thinking_blocks(message)
+  local list = {}
+  for _, block in ipairs(common.table(common.given(message.thinking_blocks))) do
+    if type(block) == "table"
+        and (block.type == "redacted_thinking" or common.filled(block.signature)) then
+      list[#list + 1] = block
+    end
+  end
+  return list
+end
+
+local Turns = {}
+Turns.__index = Turns
+
+function Turns:push(role, blocks, results)
+  if #blocks == 0 then return end
+  local last = self.list[#self.list]
+  if not last or last.role ~= role then
+    last = { role = role, content = host.array {}, results = 0 }
+    self.list[#self.list + 1] = last
+  end
+  for _, block in ipairs(blocks) do
+    if results then
+      last.results = last.results + 1
+      table.insert(last.content, last.results, block)
+    else
+      last.content[#last.content + 1] = block
+    end
+  end
+end
+
+function Turns:tool_use(call)
+  local input = common.arguments(call.arguments)
+  if not input then
+    self.ledger:note("arguments of " .. call.name .. " are no JSON object; sent as { text = ... }")
+    input = { text = call.arguments }
+  end
+  if call.name == "" then self.ledger:bad "a tool call without a name" end
+  self.called = true
+  self.names[call.name] = true
+  return cached({ type = "tool_use", id = self.pairing:call(call.id, call.name), name = call.name,
+    input = input }, call.raw)
+end
+
+function Turns:assistant(message)
+  self:answer_all()
+  local kept = kept_blocks(message)
+  if kept then
+    for _, block in ipairs(kept) do
+      if block.type == "tool_use" then
+        self.called = true
+        self.names[common.text(block.name) or ""] = true
+        self.pairing:call(block.id, block.name)
+      end
+    end
+    return self:push("assistant", kept)
+  end
+  local list = thinking_blocks(message)
+  for _, block in ipairs(blocks_of(message.content, self.ledger)) do list[#list + 1] = block end
+  if common.filled(message.refusal) then
+    list[#list + 1] = { type = "text", text = message.refusal }
+  end
+  if #list > 0 then cached(list[#list], message) end
+  for _, call in ipairs(common.calls(message)) do list[#list + 1] = self:tool_use(call) end
+  self:push("assistant", list)
+end
+
+function Turns:result(message)
+  local name = common.text(message.name)
+  local call = self.pairing:result(message.tool_call_id, name)
+  local content = blocks_of(message.content, self.ledger)
+  if not call then
+    self.ledger:note("a tool result without its call became text of the user")
+    table.insert(content, 1, { type = "text", text = "Result of " .. (name or "a tool") .. ":" })
+    return self:push("user", content)
+  end
+  local block = { type = "tool_result", tool_use_id = call.own }
+  if type(message.content) == "string" then
+    block.content = message.content
+  elseif #content > 0 then
+    block.content = host.array(content)
+  end
+  if message.is_error == true then block.is_error = true end
+  self:push("user", { cached(block, message) }, true)
+end
+
+-- Anthropic refuses a call without its result in the next turn.
+function Turns:answer_all()
+  for _, call in ipairs(self.pairing:unanswered()) do
+    self.ledger:note("the call " .. call.own .. " had no result; one that says so was added")
+    call.waiting = false
+    self:push("user", { { type = "tool_result", tool_use_id = call.own, is_error = true,
+      content = "No result was given." } }, true)
+  end
+end
+
+function Turns:lift(message)
+  if #self.list > 0 then self.ledger:note "a system message between turns went to the front" end
+  for _, block in ipairs(blocks_of(message.content, self.ledger)) do
+    self.system[#self.system + 1] = cached(block, block, message)
+  end
+end
+
+function Turns:user(message)
+  local blocks = blocks_of(message.content, self.ledger)
+  if #blocks > 0 then cached(blocks[#blocks], blocks[#blocks], message) end
+  self:push("user", blocks)
+end
+
+local ROLES = { system = Turns.lift, developer = Turns.lift, assistant = Turns.assistant,
+  tool = Turns.result, ["function"] = Turns.result }
+
+-- A final assistant turn is refused when it ends in white space.
+local function trim_last(list)
+  local last = list[#list]
+  local block = last and last.role == "assistant" and last.content[#last.content]
+  if not block or block.type ~= "text" then return end
+  local text, n = block.text, #block.text
+  while n > 0 and text:byte(n) <= 32 do n = n - 1 end
+  if n == #text then return end
+  last.content[#last.content] = common.with(block, { text = text:sub(1, n) })
+  if n == 0 then last.content[#last.content] = nil end
+  if #last.content == 0 then list[#list] = nil end
+end
+
+local function simple(blocks)
+  local only = blocks[1]
+  return #blocks == 1 and only.type == "text" and not only.cache_control and not only.citations
+end
+
+-- -> { system = text, blocks or nil, messages =, called = were tools used,
+-- names = of the tools used }
+function turns.read(body, ledger)
+  local self = setmetatable({ ledger = ledger, system = {}, list = {}, names = {},
+    pairing = common.pairing(
+      function(id) return #id <= 128 and not id:find "[^%w_-]" end,
+      function(id, n) return "toolu_" .. common.letters(id == "" and tostring(n) or id, 24) end) },
+    Turns)
+  for _, message in ipairs(common.messages(body, ledger)) do
+    local read = ROLES[message.role] or Turns.user
+    read(self, message)
+  end
+  local list = self.list
+  self:answer_all()
+  trim_last(list)
+  if #list == 0 and #self.system > 0 then
+    ledger:note "a conversation of system text only: sent as the user's"
+    self:push("user", self.system)
+    self.system = {}
+  elseif list[1] and list[1].role == "assistant" then
+    ledger:note "the conversation began with the assistant: a user turn was put before it"
+    table.insert(list, 1, { role = "user", content = host.array { { type = "text", text = "..." } } })
+  end
+  if #list == 0 then ledger:bad "messages: nothing is said in them" end
+  local messages = host.array {}
+  for i, turn in ipairs(list) do
+    messages[i] = { role = turn.role,
+      content = simple(turn.content) and turn.content[1].text or turn.content }
+  end
+  local system = self.system
+  return { messages = messages, called = self.called, names = self.names, turns = list,
+    system = #system > 0 and (simple(system) and system[1].text or host.array(system)) or nil }
+end
+
+return turns

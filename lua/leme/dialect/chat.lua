@@ -1,0 +1,145 @@
+-- leme.dialect.chat: OpenAI's chat.completion and chat.completion.chunk, built from
+-- what a provider said. Pure, but for the clock.
+
+local host = require "leme.host"
+local common = require "leme.dialect.common"
+
+local chat = {}
+
+local NULL = host.null
+
+local function now()
+  return math.floor(host.wall())
+end
+
+-- --- usage ---------------------------------------------------------------------------------
+
+-- known: prompt, completion (both whole), total, cached, written, written_1h,
+-- reasoning, audio_in, audio_out, searches; all but the first two may be nil.
+function chat.usage(known)
+  local prompt, completion = known.prompt or 0, known.completion or 0
+  local usage = { prompt_tokens = prompt, completion_tokens = completion,
+    total_tokens = known.total or prompt + completion,
+    prompt_tokens_details = { cached_tokens = known.cached or 0, audio_tokens = known.audio_in,
+      cache_write_tokens = known.written, cache_write_1h_tokens = known.written_1h },
+    completion_tokens_details = { reasoning_tokens = known.reasoning or 0,
+      audio_tokens = known.audio_out } }
+  if known.searches and known.searches > 0 then
+    usage.server_tool_use = { web_search_requests = known.searches }
+  end
+  return usage
+end
+
+-- --- a whole answer -----------------------------------------------------------------------
+
+-- A message from what was said: text (list of pieces), reasoning (list), calls
+-- (list of { id, name, arguments, extra }), refusal, and extensions.
+function chat.message(said)
+  local text = common.join(said.text)
+  local message = { role = "assistant", refusal = said.refusal or NULL,
+    content = (text ~= "" or #said.calls == 0 and not said.refusal) and text or NULL }
+  local reasoning = common.join(said.reasoning)
+  if reasoning ~= "" then message.reasoning_content = reasoning end
+  for i, call in ipairs(said.calls) do
+    message.tool_calls = message.tool_calls or host.array {}
+    message.tool_calls[i] = { id = call.id, type = "function", extra_content = call.extra,
+      ["function"] = { name = call.name, arguments = call.arguments } }
+  end
+  for _, key in ipairs { "annotations", "citations", "thinking_blocks", "images" } do
+    local list = said[key]
+    if list and #list > 0 then message[key] = host.array(list) end
+  end
+  message.extra_content = said.extra
+  return message
+end
+
+-- head: { id, model, created }; choices: list of { message, finish, native,
+-- logprobs }.
+function chat.completion(head, choices, usage)
+  local list = host.array {}
+  for i, choice in ipairs(choices) do
+    list[i] = { index = i - 1, message = choice.message, finish_reason = choice.finish,
+      native_finish_reason = choice.native, logprobs = choice.logprobs or NULL }
+  end
+  return { id = head.id or "chatcmpl-" .. common.letters(tostring(host.wall()), 24),
+    object = "chat.completion", created = head.created or now(), model = head.model or "",
+    choices = list, usage = usage }
+end
+
+-- --- a stream ---------------------------------------------------------------------------------
+
+local Writer = {}
+Writer.__index = Writer
+
+-- Makes the chunks of one answer. head() must come before the first delta; roles
+-- are sent once a choice.
+function chat.writer(facts)
+  return setmetatable({ id = "", model = facts.model or "", created = now(), out = nil,
+    begun = {}, finished = {} }, Writer)
+end
+
+function Writer:head(id, model, created)
+  self.id = common.filled(id) or self.id
+  self.model = common.filled(model) or self.model
+  self.created = created or self.created
+end
+
+-- Chunks go to a new list until taken.
+function Writer:take()
+  local out = self.out
+  self.out = nil
+  return out or {}
+end
+
+function Writer:put(choices, usage)
+  if self.id == "" then self.id = "chatcmpl-" .. common.letters(tostring(host.wall()), 24) end
+  local out = self.out or {}
+  self.out = out
+  out[#out + 1] = { id = self.id, object = "chat.completion.chunk", created = self.created,
+    model = self.model, choices = host.array(choices), usage = usage }
+end
+
+local function choice_of(index, delta, finish, native, logprobs)
+  return { index = index, delta = delta, finish_reason = finish or NULL,
+    native_finish_reason = native, logprobs = logprobs }
+end
+
+function Writer:begin(index)
+  if self.begun[index] then return end
+  self.begun[index] = true
+  self:put { choice_of(index, { role = "assistant", content = "" }) }
+end
+
+function Writer:delta(delta, index, logprobs)
+  index = index or 0
+  self:begin(index)
+  self:put { choice_of(index, delta, nil, nil, logprobs) }
+end
+
+-- The first piece of a call, or its only one.
+function Writer:call(k, id, name, arguments, index, extra)
+  self:delta({ tool_calls = host.array { { index = k, id = id, type = "function",
+    ["function"] = { name = name, arguments = arguments }, extra_content = extra } } }, index)
+end
+
+function Writer:arguments(k, piece, index)
+  self:delta({ tool_calls = host.array { { index = k,
+    ["function"] = { arguments = piece } } } }, index)
+end
+
+-- Only the first reason of a choice counts.
+function Writer:finish(reason, native, index)
+  index = index or 0
+  if self.finished[index] then return end
+  self:begin(index)
+  self.finished[index] = reason
+  self:put { choice_of(index, {}, reason, native) }
+end
+
+function Writer:usage(usage)
+  if self.counted or not usage then return end
+  self.counted = true
+  self:put({}, usage)
+end
+
+return chat
