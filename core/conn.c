@@ -23,8 +23,9 @@
 
 #define READ_FIRST 4096u            /* kept by an idle connection */
 #define READ_MORE (64 * KIB)
-#define LINGER_US (1 * US_PER_S)
-#define LINGER_BYTES (4 * MIB)
+/* A client that still sends a large body must see the answer, not a reset. */
+#define LINGER_US (5 * US_PER_S)
+#define LINGER_BYTES (64 * MIB)
 #define DRAINED_BELOW (CEIL_REPLY_QUEUE / 4)
 
 static void conn_advance(struct conn *c);
@@ -423,7 +424,7 @@ static size_t read_room(struct conn *c)
 /* Throw away what comes after the end. */
 static void read_linger(struct conn *c)
 {
-    char dump[4096];
+    static _Thread_local char dump[64 * KIB];
     ssize_t n = recv(c->fd, dump, sizeof dump, 0);
 
     if (n > 0)

@@ -115,6 +115,15 @@ unsigned request_flying(const struct request *r)
     return n;
 }
 
+/* With resume a stream may break and wait for the policy; when the policy is
+ * gone, nobody else ends it. */
+static void end_broken(struct request *r)
+{
+    if (!r->over && r->phase == REPLY_STREAM && r->relayed &&
+        r->relayed->phase == FLIGHT_ENDED)
+        relay_failure(r, r->relayed);
+}
+
 void request_run_ops(struct request *r, const struct op *ops, size_t n)
 {
     struct vm_fault fault = {.kind = VM_BAD};
@@ -127,6 +136,8 @@ void request_run_ops(struct request *r, const struct op *ops, size_t n)
         wrong = "too many calls in the air";
     if (!wrong && closed && !r->over && !r->relayed && r->phase == REPLY_NONE)
         wrong = "the policy ended without an answer";
+    if (!wrong && closed)
+        end_broken(r);
     if (wrong && !r->over) {
         snprintf(fault.message, sizeof fault.message, "%s", wrong);
         request_policy_failed(r, &fault);
@@ -214,6 +225,8 @@ void request_policy_failed(struct request *r, const struct vm_fault *fault)
     if (begun) {
         if (r->phase == REPLY_OWN)
             relay_close(r, true);
+        else
+            end_broken(r);
         return;
     }
     request_cancel_flights(r, NULL);
