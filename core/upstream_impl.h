@@ -36,10 +36,13 @@ struct shape {
     LIST_ENTRY(shape) link;
     const struct provider *provider;    /* borrowed; NULL: forgotten, and the
                                            shape goes with its last transfer */
-    char *method;                       /* owned, as the four below */
+    char *method;                       /* owned, as the six below */
     char *path;
     CURLU *url;
-    struct curl_slist *headers;
+    struct curl_slist *lines;           /* all header lines of the shape */
+    struct curl_slist *headers;         /* those libcurl writes itself */
+    char *target;                       /* request target with the lines behind
+                                           it, see pack_lines; or NULL */
     LIST_HEAD(, transfer) idle;
     uint64_t origin;                    /* hash of scheme, host and port */
     bool stream;

@@ -83,6 +83,10 @@ static void shape_free(struct shape *s)
     free(s->path);
     curl_url_cleanup(s->url);
     upstream_lines_free(s->headers);
+    upstream_lines_free(s->lines);
+    if (s->target)
+        explicit_bzero(s->target, strlen(s->target));
+    free(s->target);
     free(s);
 }
 
@@ -194,6 +198,8 @@ static int set_wire(CURL *e, const struct transfer *t)
 
     SET(CURLOPT_CURLU, s->url);
     SET(CURLOPT_HTTPHEADER, s->headers);
+    if (s->target)
+        SET(CURLOPT_REQUEST_TARGET, s->target);
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     if (strcmp(s->method, "GET") == 0)
         SET(CURLOPT_HTTPGET, 1L);

@@ -210,8 +210,8 @@ static void the_request_head_holds_our_headers_and_nothing_else(void)
                          "Content-Type: application/json\r\n"
                          "Accept: text/event-stream\r\n"
                          "Accept-Encoding: identity\r\n"
-                         "User-Agent: leme\r\n"
                          "Authorization: Bearer sk-1\r\n"
+                         "User-Agent: leme HTTP/1.1\r\n"
                          "Content-Length: 2\r\n\r\n{}");
 }
 
@@ -231,12 +231,12 @@ static void headers_of_provider_and_call_join_ours(void)
 
     check_request(&call, "GET /v1/other?a=b&c=d HTTP/1.1\r\n"
                          "Host: 127.0.0.1:%u\r\n"
-                         "X-Own: 1 \r\n"
                          "accept: x/y\r\n"
                          "X-Empty:\r\n"
                          "Accept-Encoding: identity\r\n"
-                         "User-Agent: leme\r\n"
-                         "x-api-key: sk-1\r\n\r\n");
+                         "x-api-key: sk-1\r\n"
+                         "User-Agent: leme HTTP/1.1\r\n"
+                         "X-Own: 1 \r\n\r\n");
 }
 
 static void own_headers_last_for_one_call(void)
