@@ -83,10 +83,43 @@ static void fill_plan(struct request *r)
 
 static void on_timer(void *arg);
 
+/* Zeroed, but for an empty record with its memory. */
+static struct request *request_take(struct requests *rs)
+{
+    struct request *r = rs->spare_requests;
+    struct record record;
+
+    if (!r) {
+        r = calloc(1, sizeof *r);
+        if (r)
+            record_init(&r->record);
+        return r;
+    }
+    rs->spare_requests = r->next;
+    rs->nspare_requests--;
+    record = r->record;
+    memset(r, 0, sizeof *r);
+    r->record = record;
+    return r;
+}
+
+static void request_give(struct requests *rs, struct request *r)
+{
+    record_reset(&r->record);
+    if (rs->nspare_requests == REQUEST_SPARE) {
+        record_free(&r->record);
+        free(r);
+        return;
+    }
+    r->next = rs->spare_requests;
+    rs->spare_requests = r;
+    rs->nspare_requests++;
+}
+
 static struct request *request_new(struct requests *rs,
                                    const struct request_input *in)
 {
-    struct request *r = calloc(1, sizeof *r);
+    struct request *r = request_take(rs);
     size_t len;
     const char *id;
 
@@ -100,7 +133,6 @@ static struct request *request_new(struct requests *rs,
     r->early_due = r->comment_due = US_NEVER;
     r->events_end = &r->events;
     r->began = clock_now();
-    record_init(&r->record);
     buf_init(&r->item, CEIL_EVENT_BYTES);
     timer_init(&r->timer, rs->env.base, on_timer, r);
     r->seed = (uint64_t)(bind_random(rs->rng) * 0x1p53);
@@ -416,11 +448,10 @@ void request_drop(struct request *r)
         json_close(&r->doc);
     if (!r->over)
         rs->in_flight--;
-    record_free(&r->record);
     buf_free(&r->item);
     free(r->body_copy);
     unpin_state(rs, r->state);
-    free(r);
+    request_give(rs, r);
 }
 
 void request_release_body(struct request *r)

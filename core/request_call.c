@@ -72,6 +72,7 @@ static int compose(struct flight *f, unsigned overlay)
         extra[n++] = (struct json_extra){"stream_options", options.data,
                                          options.len};
     }
+    bad |= buf_reserve(&f->body, r->in.body_bytes + 256);
     bad |= json_write(&r->doc, extra, n, &f->body);
     buf_free(&options);
     buf_free(&model);
@@ -176,7 +177,7 @@ static const char *refusal_text(enum error_type e)
 
 static struct flight *flight_new(struct request *r, const struct op *op)
 {
-    struct flight *f = calloc(1, sizeof *f);
+    struct flight *f = flight_take(r->all);
 
     if (!f)
         return NULL;
@@ -195,7 +196,6 @@ static struct flight *flight_new(struct request *r, const struct op *op)
     r->flights = f;
     answer_init(&f->answer);
     sse_init(&f->sse, CEIL_EVENT_BYTES);
-    buf_init(&f->body, CEIL_BODY_BYTES + 2 * MIB);
     buf_init(&f->kept, CEIL_ANSWER_BYTES);
     buf_init(&f->out, CEIL_ANSWER_BYTES);
     return f;

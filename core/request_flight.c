@@ -103,15 +103,45 @@ void flight_stop(struct flight *f, enum error_type e, const char *detail)
     flight_end(f, e, detail);
 }
 
+struct flight *flight_take(struct requests *rs)
+{
+    struct flight *f = rs->spare_flights;
+    struct buf body;
+
+    if (!f) {
+        f = calloc(1, sizeof *f);
+        if (f)
+            buf_init(&f->body, CEIL_BODY_BYTES + 2 * MIB);
+        return f;
+    }
+    rs->spare_flights = f->next;
+    rs->nspare_flights--;
+    body = f->body;
+    memset(f, 0, sizeof *f);
+    f->body = body;
+    return f;
+}
+
 void flight_free(struct flight *f)
 {
+    struct requests *rs = f->request->all;
+
     if (f->transfer)
         upstream_release(f->transfer);
     source_free(f);
     sse_free(&f->sse);
-    buf_free(&f->body);
     buf_free(&f->kept);
-    free(f);
+    f->body.len = 0;
+    if (f->body.size > KEPT_BODY)
+        buf_free(&f->body);
+    if (rs->nspare_flights == REQUEST_SPARE) {
+        buf_free(&f->body);
+        free(f);
+        return;
+    }
+    f->next = rs->spare_flights;
+    rs->spare_flights = f;
+    rs->nspare_flights++;
 }
 
 /* The same, said in the provider's own format. */

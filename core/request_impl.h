@@ -30,6 +30,9 @@
 #include "upstream.h"
 
 #define REQUEST_WAITS 16
+#define REQUEST_SPARE 256       /* kept between requests: their allocations are
+                                   larger than malloc is quick with */
+#define KEPT_BODY (8 * KIB)     /* of a spare attempt */
 #define SERIES_CACHE 1024
 
 struct requests {
@@ -42,6 +45,9 @@ struct requests {
     struct event *wake;             /* a turn, right after this callback */
     bool turning;
     unsigned in_flight;
+    struct request *spare_requests;     /* by next, with their record's memory */
+    struct flight *spare_flights;       /* by next, with their body's memory */
+    unsigned nspare_requests, nspare_flights;
     double retry_tokens;
     us_t retry_refilled;
     struct buf scratch;
@@ -236,6 +242,8 @@ void flight_stop(struct flight *f, enum error_type e, const char *detail);
 void flight_deadlines(struct flight *f, us_t now);
 us_t flight_due(const struct flight *f);
 void flight_free(struct flight *f);
+/** A zeroed attempt, but for its body's memory; NULL: memory. */
+struct flight *flight_take(struct requests *rs);
 bool flight_text(struct flight *f, int what, struct buf *out);
 
 /* request_relay.c */

@@ -102,6 +102,24 @@ struct requests *requests_new(const struct requests_env *env)
     return rs;
 }
 
+static void free_spare(struct requests *rs)
+{
+    while (rs->spare_requests) {
+        struct request *r = rs->spare_requests;
+
+        rs->spare_requests = r->next;
+        record_free(&r->record);
+        free(r);
+    }
+    while (rs->spare_flights) {
+        struct flight *f = rs->spare_flights;
+
+        rs->spare_flights = f->next;
+        buf_free(&f->body);
+        free(f);
+    }
+}
+
 void requests_free(struct requests *rs)
 {
     if (!rs)
@@ -116,6 +134,7 @@ void requests_free(struct requests *rs)
     }
     if (rs->state)
         rs->env.idle(rs->env.arg, rs->state);
+    free_spare(rs);
     upstream_free(rs->upstream);
     if (rs->wake)
         event_free(rs->wake);
