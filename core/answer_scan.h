@@ -18,6 +18,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 struct reading;
 
@@ -72,10 +75,35 @@ static inline uint64_t special(uint64_t w)
             ((w - ONES * 0x20) & ~w)) & HIGH;
 }
 
+#ifdef __SSE2__
+/* The same for 16 bytes at once; a bit a byte. */
+static inline int special16(__m128i v)
+{
+    __m128i quote = _mm_cmpeq_epi8(v, _mm_set1_epi8('"'));
+    __m128i slash = _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'));
+    __m128i low = _mm_cmpeq_epi8(_mm_max_epu8(v, _mm_set1_epi8(0x20)), v);
+
+    /* low is all ones where the byte is 0x20 or above. */
+    return _mm_movemask_epi8(_mm_or_si128(quote, slash)) |
+           (_mm_movemask_epi8(low) ^ 0xFFFF);
+}
+#endif
+
 static inline void plain(struct scan *s)
 {
     uint64_t w, hit;
 
+#ifdef __SSE2__
+    while (s->end - s->p >= 16) {
+        int at = special16(_mm_loadu_si128((const __m128i *)(const void *)s->p));
+
+        if (at) {
+            s->p += __builtin_ctz((unsigned)at);
+            return;
+        }
+        s->p += 16;
+    }
+#endif
     while (s->end - s->p >= 8) {
         memcpy(&w, s->p, 8);
         hit = special(le64toh(w));

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define MORE_HEADERS 8      /* of a dialect, a call */
+#define SHADOWS 4           /* a request */
 
 static const char *const paths[] = {"/chat/completions", "/completions",
                                     "/embeddings", "/service"};
@@ -153,7 +154,7 @@ static enum error_type may_start(struct flight *f)
         return ERROR_none;
     if (r->deadline <= now)
         return ERROR_provider_timeout_total;
-    if (r->attempts >= m->max_attempts)
+    if (f->shadow ? r->shadows >= SHADOWS : r->attempts >= m->max_attempts)
         return ERROR_policy_attempts_exhausted;
     before = last_of_target(r, f->target, f);
     if (before && !f->shadow &&
@@ -309,7 +310,10 @@ void flight_start(struct request *r, const struct op *op)
         start_service(f, op);
         return;
     }
-    r->attempts++;
+    if (f->shadow)
+        r->shadows++;
+    else
+        r->attempts++;
     if (compose(f, op->overlay))
         flight_stop(f, ERROR_gateway_oom, "the edited body is too large");
     else if (dialect_native(flight_provider(f)->dialect))

@@ -138,7 +138,8 @@ struct request {
     struct flight *flights;
     struct flight *relayed;         /* the one being relayed, or the last */
     enum reply_phase phase;
-    unsigned attempts;
+    unsigned attempts;              /* shadows not counted */
+    unsigned shadows;
     struct { unsigned id; us_t due; } waits[REQUEST_WAITS];
     unsigned nwaits;
     struct waiting *events, **events_end;   /* owned; oldest first */
