@@ -124,8 +124,12 @@ class Leme:
         self.binary = binary
         self.folder = folder
         self.config = os.path.join(folder, "leme.lua")
+        if not self.dev and "admin {" not in text:
+            text += 'admin { "unix:%s" }\n' % self.admin_path
         self.files = {"leme.lua": text, **files}
-        self.env = dict(os.environ, LOG="1", REC="1", **(env or {}))
+        # A sanitizer's quarantine would look like memory that is not returned.
+        self.env = {"ASAN_OPTIONS": "quarantine_size_mb=4", **os.environ,
+                    "LOG": "1", "REC": "1", **(env or {})}
         self.arguments = list(arguments)
         self.expect = expect        # exit status
         self.lines = []
@@ -193,7 +197,8 @@ class Leme:
             line = matching()
         if line is None:
             raise Wrong("no line with %s in: %s"
-                        % (pattern, "\n".join(self.lines[-12:])))
+                        % (pattern, "\n".join(s[:300] for s in
+                                               self.lines[-8:])))
         return line
 
     def said(self, pattern):
@@ -811,8 +816,23 @@ def run_scenario(scenario, binary, results):
     sys.stdout.flush()
 
 
+def starts(binary):
+    """Whether there is anything to test; says what is wrong."""
+    world = World(binary)
+    try:
+        world.leme(a=world.upstream())
+        world.end()
+        return True
+    except (Wrong, OSError) as e:
+        print("%s does not serve: %s" % (binary, e))
+        return False
+
+
 def run(binary, only=""):
     """Run what is registered; the exit status."""
+    if not starts(binary):
+        print("0 passed, %d failed" % len(SCENARIOS))
+        return 1
     chosen = [s for s in SCENARIOS if only in s.where + ": " + s.promise]
     able = [s for s in chosen if not (s.daemon and is_dev(binary))]
     results = []
