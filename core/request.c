@@ -20,7 +20,7 @@
 #include <sys/random.h>
 
 static const char *const op_names[] = {"chat", "completions", "embeddings",
-                                       "service"};
+                                       "messages", "responses", "service"};
 _Static_assert(sizeof op_names / sizeof *op_names == REQUEST_OPS, "one name each");
 
 const char *request_op_name(enum request_op op)
@@ -194,7 +194,10 @@ struct request *request_begin(struct requests *rs,
         in->done(in->owner, false);
         return NULL;
     }
-    wrong = request_read_body(r, name, sizeof name, text, sizeof text);
+    wrong = request_has_surface(r)
+                ? request_surface_begin(r, text, sizeof text) : NULL;
+    if (!wrong)
+        wrong = request_read_body(r, name, sizeof name, text, sizeof text);
     if (!wrong)
         r->model = find_model(r->config, name);
     start_record(r, r->model < 0 ? "" : r->config->models[r->model].name);
@@ -437,6 +440,7 @@ void request_drop(struct request *r)
     timer_drop(&r->timer);
     plan_close(&r->plan);
     request_forget_events(r);
+    request_surface_free(r);
     bind_plan_free(&r->plan);
     while (r->flights) {
         struct flight *f = r->flights;
@@ -456,7 +460,7 @@ void request_drop(struct request *r)
 
 void request_release_body(struct request *r)
 {
-    if (!r->body_open || plan_open(&r->plan))
+    if (!r->body_open || plan_open(&r->plan) || request_has_surface(r))
         return;
     json_close(&r->doc);
     r->body_open = false;

@@ -56,6 +56,8 @@ us_t requests_oldest(const struct requests *rs);
 unsigned requests_cut(struct requests *rs);
 
 enum request_op { REQUEST_CHAT, REQUEST_COMPLETIONS, REQUEST_EMBEDDINGS,
+                  REQUEST_MESSAGES,   /* Anthropic's */
+                  REQUEST_RESPONSES,  /* OpenAI's newer */
                   REQUEST_SERVICE,    /* a mock plays a side service */
                   REQUEST_OPS };
 

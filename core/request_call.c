@@ -15,7 +15,8 @@
 #define SHADOWS 4           /* a request */
 
 static const char *const paths[] = {"/chat/completions", "/completions",
-                                    "/embeddings", "/service"};
+                                    "/embeddings", "/chat/completions",
+                                    "/chat/completions", "/service"};
 
 /* -- what is sent ---------------------------------------------------------- */
 

@@ -134,6 +134,11 @@ struct request {
     struct plan plan;
     struct policy_state *state;     /* counted until the request ends */
     const struct config *config;
+    /* A client with another format: what it sent, and its stream. */
+    const char *client_body;        /* borrowed until `done` */
+    size_t client_bytes;
+    struct buf converted;           /* owned: the chat completion made of it */
+    int surface;                    /* its stream in the Lua state; 0: none */
     struct record record;
     struct flight *flights;
     struct flight *relayed;         /* the one being relayed, or the last */
@@ -248,6 +253,15 @@ struct flight *flight_take(struct requests *rs);
 bool flight_text(struct flight *f, int what, struct buf *out);
 
 /* request_relay.c */
+/** What every answer of the engine says about itself, as whole lines in the
+ * loop's scratch; ${f} may be NULL. */
+struct buf *relay_headers(struct request *r, const struct flight *f);
+void relay_header(struct buf *b, const char *name, const char *value);
+/** The first byte of the answer is about to leave. */
+void relay_note_first(struct request *r);
+/** Answer (or end the stream) with an error; ${more} may add header lines. */
+void relay_fail(struct request *r, const struct flight *f, enum error_type e,
+                int status, const char *message, const struct op *more);
 /** Begin to relay an answered attempt. */
 void relay_start(struct request *r, struct flight *f);
 /** Move what is here of the relayed attempt to the client. */
@@ -258,14 +272,34 @@ void relay_failure(struct request *r, struct flight *f);
 void relay_error(struct request *r, enum error_type e, const char *message);
 /** What the policy said of the event it was shown. */
 void relay_item(struct request *r, const struct op *op);
+/** Commit 200 before the first token. */
+void relay_early(struct request *r);
+void relay_comment(struct request *r);
+
+/* request_reply.c */
 /** A reply of the policy's own. */
 void relay_reply(struct request *r, const struct op *op);
 void relay_open(struct request *r, const struct op *op);
 void relay_write(struct request *r, const char *bytes, size_t n);
 void relay_close(struct request *r, bool cut);
-/** Commit 200 before the first token. */
-void relay_early(struct request *r);
-void relay_comment(struct request *r);
+
+/* request_surface.c */
+bool request_has_surface(const struct request *r);
+/** Convert the client's body. NULL, or what is wrong with it. */
+const char *request_surface_begin(struct request *r, char *why, size_t size);
+void request_surface_free(struct request *r);
+/** Begin a stream; one OpenAI event of it (or "[DONE]"). 0 or -1. */
+int request_surface_open(struct request *r);
+int request_surface_event(struct request *r, const char *data, size_t len);
+/** End a stream with an error in the client's format. */
+void request_surface_failure(struct request *r, enum error_type e,
+                             const char *message);
+int request_surface_answer(struct request *r, const char *text, size_t len,
+                           struct buf *out);
+/** The body of an error answer, and more header lines. */
+void request_surface_error(struct request *r, enum error_type e, int status,
+                           const char *message, struct buf *headers,
+                           struct buf *body);
 
 /* request_finish.c */
 /** Account one attempt that is over. */

@@ -34,7 +34,7 @@ static void add_ms(struct buf *b, us_t us)
     buf_add(b, text + at, sizeof text - at);
 }
 
-static void add_header(struct buf *b, const char *name, const char *value)
+void relay_header(struct buf *b, const char *name, const char *value)
 {
     buf_adds(b, name);
     buf_adds(b, ": ");
@@ -43,17 +43,17 @@ static void add_header(struct buf *b, const char *name, const char *value)
 }
 
 /* What every answer of the engine says about itself. */
-static struct buf *own_headers(struct request *r, const struct flight *f)
+struct buf *relay_headers(struct request *r, const struct flight *f)
 {
     struct buf *b = &r->all->scratch;
     us_t now = clock_now();
 
     b->len = 0;
-    add_header(b, "x-request-id", r->id);
+    relay_header(b, "x-request-id", r->id);
     if (f && f->ok && f->target >= 0)
-        add_header(b, "x-leme-target", r->config->targets[f->target].name);
+        relay_header(b, "x-leme-target", r->config->targets[f->target].name);
     if (r->model >= 0)
-        add_header(b, "x-leme-policy",
+        relay_header(b, "x-leme-policy",
                    policy_label(r->state, (unsigned)r->model));
     if (r->attempts > 1)
         buf_addf(b, "x-leme-attempts: %u\r\n", r->attempts);
@@ -67,17 +67,19 @@ static struct buf *own_headers(struct request *r, const struct flight *f)
 
 static void begin_stream(struct request *r, const struct flight *f)
 {
-    struct buf *b = own_headers(r, f);
+    struct buf *b = relay_headers(r, f);
 
     buf_adds(b, "content-type: text/event-stream\r\n"
                 "cache-control: no-cache\r\nx-accel-buffering: no\r\n");
     reply_head(r->in.reply, 200, b->data, b->len, -1);
+    if (request_has_surface(r))
+        request_surface_open(r);
     r->comment_due = US_NEVER;
     if (r->config->settings.keepalive_comment)
         r->comment_due = clock_now() + r->config->settings.keepalive_comment;
 }
 
-static void note_first(struct request *r)
+void relay_note_first(struct request *r)
 {
     if (!r->first_us)
         r->first_us = clock_now() - r->in.received;
@@ -117,6 +119,11 @@ static void end_with_event(struct request *r, const struct flight *f,
 {
     struct buf *b = &r->all->scratch;
 
+    if (r->surface) {
+        request_surface_failure(r, e, message);
+        reply_finish(r->in.reply);
+        return;
+    }
     b->len = 0;
     buf_adds(b, "data: ");
     error_object(r, f, e, message, b);
@@ -142,12 +149,15 @@ static void answer_error(struct request *r, const struct flight *f,
                          enum error_type e, int status, const char *message,
                          const struct op *more)
 {
-    struct buf *b = own_headers(r, f), body;
+    struct buf *b = relay_headers(r, f), body;
 
     buf_init(&body, 8 * KIB);
-    error_object(r, f, e, message, &body);
-    add_header(b, "content-type", "application/json");
-    add_header(b, "x-should-retry", errors_row(e)->retry ? "true" : "false");
+    if (request_has_surface(r))
+        request_surface_error(r, e, status, message, b, &body);
+    else
+        error_object(r, f, e, message, &body);
+    relay_header(b, "content-type", "application/json");
+    relay_header(b, "x-should-retry", errors_row(e)->retry ? "true" : "false");
     add_retry(b, f, status);
     if (more)
         buf_add(b, more->headers, more->headers_len);
@@ -157,8 +167,8 @@ static void answer_error(struct request *r, const struct flight *f,
     buf_free(&body);
 }
 
-static void fail_with(struct request *r, const struct flight *f,
-                      enum error_type e, int status, const char *message,
+void relay_fail(struct request *r, const struct flight *f, enum error_type e,
+                int status, const char *message,
                       const struct op *more)
 {
     r->error = e;
@@ -175,7 +185,7 @@ static void fail_with(struct request *r, const struct flight *f,
 static void fail(struct request *r, const struct flight *f, enum error_type e,
                  int status, const char *message)
 {
-    fail_with(r, f, e, status, message, NULL);
+    relay_fail(r, f, e, status, message, NULL);
 }
 
 void relay_error(struct request *r, enum error_type e, const char *message)
@@ -214,18 +224,32 @@ void relay_failure(struct request *r, struct flight *f)
 static void relay_whole(struct request *r, struct flight *f)
 {
     const struct transfer_state *ts = transfer_state(f->transfer);
-    struct buf *b = own_headers(r, f);
+    struct buf *b = relay_headers(r, f);
+    struct buf theirs;
     size_t len;
     const char *bytes = source_bytes(f, &len);
 
-    add_header(b, "content-type", "application/json");
+    buf_init(&theirs, CEIL_ANSWER_BYTES);
+    if (request_has_surface(r)) {
+        if (request_surface_answer(r, bytes, len, &theirs)) {
+            flight_stop(f, ERROR_gateway_internal,
+                        "the answer could not be said in the client's format");
+            relay_failure(r, f);
+            return;
+        }
+        b = relay_headers(r, f);
+        bytes = theirs.data;
+        len = theirs.len;
+    }
+    relay_header(b, "content-type", "application/json");
     if (ts->request_id[0])
-        add_header(b, "x-upstream-request-id", ts->request_id);
-    note_first(r);
+        relay_header(b, "x-upstream-request-id", ts->request_id);
+    relay_note_first(r);
     f->committed = true;
     reply_head(r->in.reply, 200, b->data, b->len, (long long)len);
     reply_body(r->in.reply, bytes, len);
     reply_finish(r->in.reply);
+    buf_free(&theirs);
     r->phase = REPLY_DONE;
     flight_stop(f, ERROR_none, NULL);
     request_end(r, false);
@@ -282,6 +306,19 @@ static void walk_failed(struct walk *w, enum error_type e, const char *detail)
     w->detail = detail;
 }
 
+/* The client gets its own events instead of these. */
+static void walk_surface(struct request *r, struct walk *w,
+                         const struct sse_event *e, enum answer_event kind)
+{
+    w->at += e->raw_len;
+    w->from = w->at;
+    if (request_surface_event(r, e->data, e->data_len))
+        walk_failed(w, ERROR_gateway_internal,
+                    "an event could not be said in the client's format");
+    else if (kind == ANSWER_DONE)
+        w->outcome = WALK_DONE;
+}
+
 /* Read one event in passing. What is sent is everything between from and at. */
 static void walk_event(struct request *r, struct flight *f, struct walk *w,
                        const struct sse_event *e)
@@ -291,6 +328,8 @@ static void walk_event(struct request *r, struct flight *f, struct walk *w,
 
     if (!e->has_data) {
         w->at += e->raw_len;
+        if (r->surface)
+            w->from = w->at;
         return;
     }
     kind = answer_event(&f->answer, e->name, e->name_len, e->data, e->data_len);
@@ -308,6 +347,8 @@ static void walk_event(struct request *r, struct flight *f, struct walk *w,
         send_read(r, w);
         walk_failed(w, ERROR_provider_bad_response,
                     "an event of the stream is not JSON");
+    } else if (r->surface) {
+        walk_surface(r, w, e, kind);
     } else if (kind == ANSWER_USAGE && !r->include_usage) {
         send_read(r, w);
         w->at += e->raw_len;
@@ -336,7 +377,7 @@ static void walk_end(struct request *r, struct flight *f, struct walk *w,
         sse_rest(&f->sse, w->bytes + w->at, len - w->at, &e) == SSE_EVENT) {
         walk_event(r, f, w, &e);
         send_read(r, w);
-        if (w->outcome == WALK_ON)
+        if (w->outcome == WALK_ON && !r->surface)
             reply_body(r->in.reply, "\n\n", 2);
         if (w->outcome != WALK_ON)
             return;
@@ -345,7 +386,10 @@ static void walk_end(struct request *r, struct flight *f, struct walk *w,
         walk_failed(w, error, source_detail(f));
     } else if (f->answer.finish[0]) {
         send_read(r, w);
-        reply_body(r->in.reply, done_event, sizeof done_event - 1);
+        if (r->surface)
+            request_surface_event(r, "[DONE]", 6);
+        else
+            reply_body(r->in.reply, done_event, sizeof done_event - 1);
         w->outcome = WALK_DONE;
     } else {
         walk_failed(w, ERROR_provider_cut_stream,
@@ -464,7 +508,7 @@ void relay_start(struct request *r, struct flight *f)
         begin_stream(r, f);
     r->phase = REPLY_STREAM;
     f->committed = true;
-    note_first(r);
+    relay_note_first(r);
     request_release_body(r);
     /* What was held is read again, now with the client's eyes. */
     f->scanned = 0;
@@ -496,84 +540,4 @@ void relay_comment(struct request *r)
     if (reply_queued(r->in.reply) == 0)
         reply_body(r->in.reply, comment, sizeof comment - 1);
     r->in.flush(r->in.owner);
-}
-
-/* -- replies of the policy's own ------------------------------------------- */
-
-static bool has_type(const struct op *op)
-{
-    return op->headers_len && memmem(op->headers, op->headers_len, "ontent-", 7) &&
-           memmem(op->headers, op->headers_len, "ype:", 4);
-}
-
-static struct buf *op_headers(struct request *r, const struct op *op)
-{
-    struct buf *b = own_headers(r, NULL);
-
-    buf_add(b, op->headers, op->headers_len);
-    if (!has_type(op))
-        add_header(b, "content-type",
-                   op->len && op->text[0] != '{' && op->text[0] != '['
-                       ? "text/plain; charset=utf-8" : "application/json");
-    if (op->status >= 400)
-        add_header(b, "x-should-retry",
-                   errors_row(op->error)->retry ? "true" : "false");
-    return b;
-}
-
-static void reject(struct request *r, const struct op *op)
-{
-    char text[400];
-
-    snprintf(text, sizeof text, "%.*s", (int)op->len, op->text);
-    fail_with(r, NULL, op->error, op->status, text, op);
-}
-
-void relay_reply(struct request *r, const struct op *op)
-{
-    struct buf *b;
-
-    r->error = op->error;
-    note_first(r);
-    /* leme.reject gives a sentence: it goes out as any error does. */
-    if (op->error && (op->len == 0 || op->text[0] != '{')) {
-        reject(r, op);
-        return;
-    }
-    if (r->phase == REPLY_EARLY) {
-        relay_error(r, op->error ? op->error : ERROR_policy_denied,
-                    "the policy answered after the stream had begun");
-        return;
-    }
-    b = op_headers(r, op);
-    reply_head(r->in.reply, op->status, b->data, b->len, (long long)op->len);
-    reply_body(r->in.reply, op->text, op->len);
-    reply_finish(r->in.reply);
-    r->phase = REPLY_DONE;
-    request_end(r, false);
-}
-
-void relay_open(struct request *r, const struct op *op)
-{
-    struct buf *b = op_headers(r, op);
-
-    note_first(r);
-    reply_head(r->in.reply, op->status, b->data, b->len, -1);
-    reply_body(r->in.reply, op->text, op->len);
-    r->phase = REPLY_OWN;
-    r->in.flush(r->in.owner);
-}
-
-void relay_write(struct request *r, const char *bytes, size_t n)
-{
-    reply_body(r->in.reply, bytes, n);
-    r->in.flush(r->in.owner);
-}
-
-void relay_close(struct request *r, bool cut)
-{
-    if (!cut)
-        reply_finish(r->in.reply);
-    r->phase = REPLY_DONE;
-    request_end(r, cut);
 }

@@ -41,6 +41,9 @@ static const struct {
     {"/chat/completions", ROUTE_CHAT, true, false},
     {"/completions", ROUTE_COMPLETIONS, true, false},
     {"/embeddings", ROUTE_EMBEDDINGS, true, false},
+    {"/messages", ROUTE_MESSAGES, true, false},
+    {"/messages/count_tokens", ROUTE_COUNT, true, false},
+    {"/responses", ROUTE_RESPONSES, true, false},
     {"/models", ROUTE_MODELS, false, false},
     {"/livez", ROUTE_LIVE, false, true},
     {"/readyz", ROUTE_READY, false, true},
@@ -373,6 +376,32 @@ static void input_done(void *owner, bool cut)
     conn_done(c, cut);
 }
 
+/* The request is answered without a provider. */
+static void let_go(struct pending *p)
+{
+    conn_set_user(p->conn, NULL);
+    leave(p);
+    free(p);
+}
+
+static enum request_op op_of(enum route route)
+{
+    switch (route) {
+    case ROUTE_COMPLETIONS:
+        return REQUEST_COMPLETIONS;
+    case ROUTE_EMBEDDINGS:
+        return REQUEST_EMBEDDINGS;
+    case ROUTE_MESSAGES:
+        return REQUEST_MESSAGES;
+    case ROUTE_RESPONSES:
+        return REQUEST_RESPONSES;
+    case ROUTE_SERVICE:
+        return REQUEST_SERVICE;
+    default:
+        return REQUEST_CHAT;
+    }
+}
+
 static void on_request(void *arg, struct conn *c)
 {
     struct server *s = arg;
@@ -385,14 +414,13 @@ static void on_request(void *arg, struct conn *c)
         .release_body = input_release, .done = input_done, .owner = p};
     struct request *r;
 
-    if (!p) {
+    if (!p || a.route == ROUTE_COUNT) {
+        if (p)
+            let_go(p);
         server_answer(s, c, &a);
         return;
     }
-    in.op = a.route == ROUTE_CHAT          ? REQUEST_CHAT
-            : a.route == ROUTE_COMPLETIONS ? REQUEST_COMPLETIONS
-            : a.route == ROUTE_SERVICE     ? REQUEST_SERVICE
-                                           : REQUEST_EMBEDDINGS;
+    in.op = op_of(a.route);
     if (in.op == REQUEST_SERVICE) {
         in.service = a.name;
         in.service_len = a.name_len;

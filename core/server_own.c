@@ -4,6 +4,9 @@
  */
 #include "server_impl.h"
 
+#include "dialect.h"
+#include "request.h"
+
 #include <string.h>
 
 /* Send the body that was made; its headers may have begun. */
@@ -87,6 +90,23 @@ static void show_model(struct server *s, struct conn *c, const struct asked *a)
     conn_done(c, false);
 }
 
+/* An estimate, as Anthropic's clients ask for it. */
+static void count_tokens(struct server *s, struct conn *c)
+{
+    struct dialect_fault fault;
+    size_t len;
+    const char *text = conn_body(c, &len);
+
+    if (surface_count_tokens(requests_state(s->env.requests), text, len,
+                             &s->body, &fault)) {
+        request_error(ERROR_caller_invalid_request, fault.message, "",
+                      &s->headers, &s->body);
+        finish(s, c, 400, "application/json");
+        return;
+    }
+    finish(s, c, 200, "application/json");
+}
+
 void server_answer(struct server *s, struct conn *c, const struct asked *a)
 {
     s->body.len = s->headers.len = 0;
@@ -96,6 +116,9 @@ void server_answer(struct server *s, struct conn *c, const struct asked *a)
         break;
     case ROUTE_MODEL:
         show_model(s, c, a);
+        break;
+    case ROUTE_COUNT:
+        count_tokens(s, c);
         break;
     case ROUTE_READY:
         buf_adds(&s->body, s->draining ? "draining\n" : "ok\n");

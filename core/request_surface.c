@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A client that speaks Anthropic's Messages or OpenAI's Responses: its request
+ * becomes a chat completion before a policy sees it, and what is relayed becomes
+ * its own format on the way out, event by event.
+ */
+#include "request_impl.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *const names[REQUEST_OPS] = {
+    [REQUEST_MESSAGES] = "messages", [REQUEST_RESPONSES] = "responses"};
+
+static struct surface_context context_of(const struct request *r)
+{
+    return (struct surface_context){
+        .surface = names[r->in.op], .id = r->id,
+        .model = r->model < 0 ? "" : r->config->models[r->model].name,
+        .request = r->client_body, .request_len = r->client_bytes};
+}
+
+bool request_has_surface(const struct request *r)
+{
+    return names[r->in.op] != NULL;
+}
+
+const char *request_surface_begin(struct request *r, char *why, size_t size)
+{
+    struct dialect_fault fault;
+
+    r->client_body = r->in.body;
+    r->client_bytes = r->in.body_bytes;
+    buf_init(&r->converted, CEIL_BODY_BYTES + MIB);
+    if (surface_request(r->state, names[r->in.op], r->in.body, r->in.body_bytes,
+                        &r->converted, &fault)) {
+        snprintf(why, size, "%s", fault.message);
+        return why;
+    }
+    r->in.body = r->converted.data;
+    r->in.body_bytes = r->converted.len;
+    return NULL;
+}
+
+void request_surface_free(struct request *r)
+{
+    dialect_close(r->state, r->surface);
+    r->surface = 0;
+    buf_free(&r->converted);
+}
+
+/* Send what the surface made of something; a failure of the translation itself
+ * can only end the stream. */
+static int pass_on(struct request *r, struct buf *out, int bad)
+{
+    if (!bad)
+        reply_body(r->in.reply, out->data ? out->data : "", out->len);
+    buf_free(out);
+    return bad;
+}
+
+int request_surface_open(struct request *r)
+{
+    struct surface_context c = context_of(r);
+    struct dialect_fault fault;
+    struct buf out;
+
+    buf_init(&out, CEIL_ANSWER_BYTES);
+    return pass_on(r, &out, surface_open(r->state, &c, &r->surface, &out, &fault));
+}
+
+int request_surface_event(struct request *r, const char *data, size_t len)
+{
+    struct dialect_fault fault;
+    struct buf out;
+
+    buf_init(&out, CEIL_ANSWER_BYTES);
+    return pass_on(r, &out,
+                surface_event(r->state, r->surface, data, len, &out, &fault));
+}
+
+void request_surface_failure(struct request *r, enum error_type e,
+                             const char *message)
+{
+    struct dialect_fault fault;
+    struct buf out;
+
+    buf_init(&out, CEIL_ANSWER_BYTES);
+    pass_on(r, &out, surface_stream_failure(r->state, r->surface, e, message,
+                                            &out, &fault));
+}
+
+int request_surface_answer(struct request *r, const char *text, size_t len,
+                           struct buf *out)
+{
+    struct surface_context c = context_of(r);
+    struct dialect_fault fault;
+
+    return surface_answer(r->state, &c, text, len, out, &fault);
+}
+
+void request_surface_error(struct request *r, enum error_type e, int status,
+                           const char *message, struct buf *headers,
+                           struct buf *body)
+{
+    char lines[256] = "";
+
+    surface_failure(r->state, names[r->in.op], e, status, message, r->id, body,
+                    lines, sizeof lines);
+    for (char *line = lines; *line;) {
+        size_t n = strcspn(line, "\n");
+
+        buf_add(headers, line, n);
+        buf_adds(headers, "\r\n");
+        line += n + (line[n] != '\0');
+    }
+}
