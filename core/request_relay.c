@@ -154,7 +154,7 @@ static void answer_error(struct request *r, const struct flight *f,
     buf_init(&body, 8 * KIB);
     if (request_has_surface(r))
         request_surface_error(r, e, status, message, b, &body);
-    else
+    if (body.len == 0)
         error_object(r, f, e, message, &body);
     relay_header(b, "content-type", "application/json");
     relay_header(b, "x-should-retry", errors_row(e)->retry ? "true" : "false");
