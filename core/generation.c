@@ -127,6 +127,7 @@ void generation_seal(struct generation *g)
         g->revision[2 * i + 1] = hex[all[i] & 15];
     }
     memcpy(g->short_revision, g->revision, 6);
+    memcpy(&g->id, all, sizeof g->id);
     g->sealed = true;
 }
 

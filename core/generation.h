@@ -29,6 +29,8 @@ struct generation {
     struct source *sources;         /* owned; in order of first use */
     char revision[65];              /* SHA-256 in hex over all texts */
     char short_revision[8];         /* its first 6 digits */
+    uint64_t id;                    /* its first 8 bytes: the same for the same
+                                       texts, so it may key what they name */
     atomic_uint refs;
     bool sealed;                    /* no file is read any more */
 };

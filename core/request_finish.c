@@ -34,7 +34,7 @@ static uint64_t mix(uint64_t a, uint64_t b)
 
 static uint64_t key_of(const struct request *r, unsigned a, unsigned b)
 {
-    return mix(mix((uint64_t)(uintptr_t)r->config, a + 1), b + 1);
+    return mix(mix(policy_generation(r->state)->id, a + 1), b + 1);
 }
 
 static void add(struct request *r, enum metric m, uint64_t key,
