@@ -72,7 +72,7 @@ local Writer = {}
 Writer.__index = Writer
 
 -- Makes the chunks of one answer. head() must come before the first delta; roles
--- are sent once a choice.
+-- are sent once a choice. extras: members every chunk has at the top.
 function chat.writer(facts)
   return setmetatable({ id = "", model = facts.model or "", created = now(), out = nil,
     begun = {}, finished = {} }, Writer)
@@ -95,8 +95,10 @@ function Writer:put(choices, usage)
   if self.id == "" then self.id = "chatcmpl-" .. common.letters(tostring(host.wall()), 24) end
   local out = self.out or {}
   self.out = out
-  out[#out + 1] = { id = self.id, object = "chat.completion.chunk", created = self.created,
+  local chunk = { id = self.id, object = "chat.completion.chunk", created = self.created,
     model = self.model, choices = host.array(choices), usage = usage }
+  for key, value in pairs(self.extras or {}) do chunk[key] = value end
+  out[#out + 1] = chunk
 end
 
 local function choice_of(index, delta, finish, native, logprobs)

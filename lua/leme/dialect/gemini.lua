@@ -150,7 +150,8 @@ local function read_thinking(body, can, config, ledger)
   if not effort and not budget then return end
   local thinking = { includeThoughts = effort ~= "none" or nil }
   if can.levels and effort then
-    thinking.thinkingLevel = level_of(effort, can, ledger)
+    local level = level_of(effort, can, ledger)
+    thinking.thinkingLevel = level and level:upper()
   elseif can.levels or can.budgets then
     thinking.thinkingBudget = budget or budget_of(effort, can, ledger)
   elseif effort ~= "none" then
