@@ -182,10 +182,24 @@ local function effort_level(effort, can, ledger)
   return level
 end
 
+-- Is a client's own thinking such as this model takes? Other vendors have a field of
+-- that name too.
+local function fits_thinking(thinking, can, out)
+  if thinking.type == "adaptive" then return can.adaptive end
+  if thinking.type == "disabled" then return can.thinks end
+  local budget = common.count(thinking.budget_tokens)
+  return thinking.type == "enabled" and budget ~= nil and budget >= 1024
+    and budget < out.max_tokens and can.thinks and can.budget
+end
+
 local function read_thinking(body, can, out, conversation, ledger)
-  local native = common.given(body.thinking)
-  if type(native) == "table" then return native end
   local effort, budget = common.effort(body)
+  local native = common.given(body.thinking)
+  if type(native) == "table" then
+    if fits_thinking(native, can, out) then return native end
+    effort = effort or (native.type == "disabled" and "none") or "medium"
+    budget = budget or common.count(native.budget_tokens)
+  end
   if not effort and not budget then return nil end
   if not can.thinks then
     if effort ~= "none" then ledger:drop "reasoning_effort" end

@@ -228,6 +228,7 @@ function common.messages(body, ledger)
       list[#list + 1] = message
     end
   end
+  if #list == 0 then ledger:bad "messages: expected at least one message" end
   return list
 end
 

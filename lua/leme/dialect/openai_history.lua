@@ -132,9 +132,12 @@ function history.read(messages, vendor, thinking, ledger)
     list[#list + 1] = made
   end
   local last = list[#list]
-  if vendor.last == "prefix" and last and last.role == "assistant" and last.prefix ~= true
-      and not last.tool_calls then
-    list[#list] = common.with(last, { prefix = true })
+  local mark = vendor.last == "prefix" and last and not last.tool_calls
+    and (last.role == "assistant" and last.prefix ~= true and { prefix = true }
+      or last.role == "system" and { role = "user" })
+  if mark then
+    ledger:note "the last message was marked: one of this role cannot be the last"
+    list[#list] = common.with(last, mark)
     changed = true
   end
   return changed and list or nil

@@ -48,7 +48,7 @@ vendors.list = {
     rename = { seed = "random_seed" }, ranges = { temperature = { 0, 1.5 } }, required = "any",
     ids = "nine", last = "prefix", think = "mistral", bridge = true },
   deepseek = { base = "https://api.deepseek.com", limit = "max_tokens", schema = false,
-    drop = set "seed n logit_bias store metadata", thoughts = "loop", think = "deepseek",
+    drop = set "n logit_bias store metadata", thoughts = "loop", think = "deepseek",
     answers = "pass" },
   qwen = { base = "https://dashscope-intl.aliyuncs.com/compatible-mode/v1", limit = "max_tokens",
     drop = set "frequency_penalty logit_bias store metadata service_tier verbosity",
