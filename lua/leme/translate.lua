@@ -115,7 +115,7 @@ end
 
 -- surface_failure(...) -> body, header lines
 function translate.surface_failure(name, err, status, kind, code, message, id)
-  local body, headers = surface.find(name):failure(err, status, kind, code, message,
+  local body, headers = surface.find(name).failure(err, status, kind, code, message,
     { id = id })
   return host.encode(body), header_lines(headers)
 end
