@@ -339,7 +339,7 @@ static struct leme_server *server_alloc(void)
 }
 
 int daemon_new(const struct leme_server_options *options, const char *text,
-               bool quiet, leme_server **out, struct leme_error *error)
+               leme_server **out, struct leme_error *error)
 {
     struct daemon_fault fault;
     struct leme_server *s = server_alloc();
@@ -348,7 +348,7 @@ int daemon_new(const struct leme_server_options *options, const char *text,
     memset(&fault, 0, sizeof fault);
     if (!s)
         return daemon_fail(error, LEME_CANNOT_BIND, "", "not enough memory");
-    s->quiet = quiet;
+    s->quiet = text != NULL;
     if (keep_options(s, options) || (text && keep_text(s, text)) || open_loop(s))
         memory_wrong(&fault);
     else
@@ -373,7 +373,7 @@ int leme_server_new(const struct leme_server_options *options,
         return LEME_USAGE;
     if (!own.config)
         return daemon_fail(error, LEME_USAGE, "", "options.config is needed");
-    return daemon_new(&own, NULL, false, out, error);
+    return daemon_new(&own, NULL, out, error);
 }
 
 /* -- run -------------------------------------------------------------------------------------- */
@@ -435,7 +435,7 @@ int leme_server_run(leme_server *s, struct leme_error *error)
     s->phase = DAEMON_OVER;
     cut = stop_workers(s);
     daemon_records(s);
-    daemon_logf(s, "info", "stopped: %u streams were cut", cut);
+    daemon_logf(s, "info", "stopped, %u streams were cut", cut);
     if (cut)
         return daemon_fail(error, LEME_CUT, "", "%u streams were cut at the "
                            "drain limit", cut);

@@ -78,6 +78,27 @@ static int serve(struct leme_server *s, unsigned worker, int fd, bool half_close
     return refuse(fault, LEME_CANNOT_BIND, address, "not enough memory");
 }
 
+static int cannot(struct daemon_fault *fault, const char *what, const char *why)
+{
+    fault->code = LEME_CANNOT_BIND;
+    fault->where[0] = '\0';
+    snprintf(fault->message, sizeof fault->message, "%s%s", what, why);
+    return -1;
+}
+
+/* Two servers of one user could share a port that is bound for sharing, and
+ * neither would know: so it must be free before. */
+static int check_free(const char *address, struct daemon_fault *fault)
+{
+    char bound[DAEMON_ADDRESS], why[512];
+    int fd = conn_bind(address, false, bound, sizeof bound, why, sizeof why);
+
+    if (fd < 0)
+        return cannot(fault, "", why);
+    close(fd);
+    return 0;
+}
+
 /* One address on all workers that can have it. */
 static int bind_one(struct leme_server *s, const char *address, bool half_close,
                     struct daemon_fault *fault)
@@ -87,15 +108,13 @@ static int bind_one(struct leme_server *s, const char *address, bool half_close,
     char why[512];
     int fd;
 
+    if (n > 1 && check_free(address, fault))
+        return -1;
     for (unsigned i = 0; i < n; i++) {
         fd = conn_bind(i ? bound : address, n > 1, i ? again : bound,
                        DAEMON_ADDRESS, why, sizeof why);
-        if (fd < 0) {
-            fault->code = LEME_CANNOT_BIND;
-            fault->where[0] = '\0';
-            snprintf(fault->message, sizeof fault->message, "%s", why);
-            return -1;
-        }
+        if (fd < 0)
+            return cannot(fault, "", why);
         if (serve(s, i, fd, half_close, address, fault))
             return -1;
     }
@@ -127,12 +146,8 @@ static int bind_admin(struct leme_server *s, const char *address,
     char bound[DAEMON_ADDRESS], why[512];
     int fd = conn_bind(address, false, bound, sizeof bound, why, sizeof why);
 
-    if (fd < 0) {
-        fault->code = LEME_CANNOT_BIND;
-        fault->where[0] = '\0';
-        snprintf(fault->message, sizeof fault->message, "admin: %s", why);
-        return -1;
-    }
+    if (fd < 0)
+        return cannot(fault, "admin: ", why);
     if (admin_listen(s->admin, fd)) {
         close(fd);
         return refuse(fault, LEME_CANNOT_BIND, address, "not enough memory");

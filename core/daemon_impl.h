@@ -125,9 +125,10 @@ struct leme_server {
 };
 
 /* daemon.c */
-/** As leme_server_new; ${text} is a configuration instead of a file, or NULL. */
+/** As leme_server_new; ${text} is a configuration instead of a file (then there
+ * is no access log), or NULL. */
 int daemon_new(const struct leme_server_options *options, const char *text,
-               bool quiet, leme_server **out, struct leme_error *error);
+               leme_server **out, struct leme_error *error);
 /** Fill ${error} (may be NULL); returns ${code}. */
 int daemon_fail(struct leme_error *error, int code, const char *where,
                 const char *format, ...) __attribute__((format(printf, 4, 5)));

@@ -75,9 +75,9 @@ static int write_config(struct buf *b, const char *script)
            buf_adds(b, " }\n") || buf_addc(b, '\0');
 }
 
-static int mock_new(const char *listen, const char *script,
-                    const struct leme_server_options *options, bool quiet,
-                    leme_server **out, struct leme_error *error)
+int leme_mock_new(const char *listen, const char *script,
+                  const struct leme_server_options *options, leme_server **out,
+                  struct leme_error *error)
 {
     struct leme_server_options own = {.size = sizeof own, .watch = 0};
     struct json_fault fault;
@@ -101,16 +101,9 @@ static int mock_new(const char *listen, const char *script,
     buf_init(&text, CEIL_POLICY_FILE);
     code = write_config(&text, script)
                ? daemon_fail(error, LEME_USAGE, "", "the script is too large")
-               : daemon_new(&own, text.data, quiet, out, error);
+               : daemon_new(&own, text.data, out, error);
     buf_free(&text);
     return code;
-}
-
-int leme_mock_new(const char *listen, const char *script,
-                  const struct leme_server_options *options, leme_server **out,
-                  struct leme_error *error)
-{
-    return mock_new(listen, script, options, false, out, error);
 }
 
 /* -- the one of a gateway ----------------------------------------------------------------- */
@@ -123,9 +116,12 @@ static void *run_mock(void *arg)
 
 static int start_mock(struct leme_server *s, struct daemon_fault *fault)
 {
+    struct leme_server_options own = {.size = sizeof own,
+                                      .lua_dir = s->options.lua_dir,
+                                      .kill_signal = s->options.kill_signal};
     struct leme_error error = {.size = sizeof error};
     struct leme_server *mock;
-    int code = mock_new("127.0.0.1:0", NULL, &s->options, true, &mock, &error);
+    int code = leme_mock_new("127.0.0.1:0", NULL, &own, &mock, &error);
 
     if (code) {
         fault->code = code;
