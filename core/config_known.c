@@ -10,50 +10,57 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OPENAI_LIKE(name, base) \
-    {name, base, "openai", AUTH_BEARER, USAGE_ASK, false}
-#define OWN_MACHINE(name, base) \
-    {name, base, "openai", AUTH_BEARER, USAGE_ASK, true}
+/* Name, base, dialect: OpenAI's wire format in a vendor's own accent. */
+#define LIKE(name, base, dialect) \
+    {name, base, dialect, AUTH_BEARER, USAGE_ASK, false}
+#define OWN_MACHINE(name, base, dialect) \
+    {name, base, dialect, AUTH_BEARER, USAGE_ASK, true}
+#define GOOGLE "https://generativelanguage.googleapis.com/v1beta/openai"
+#define DASHSCOPE "https://dashscope-intl.aliyuncs.com/compatible-mode/v1"
 
 static const struct config_known known[] = {
-    OPENAI_LIKE("openai", "https://api.openai.com/v1"),
+    LIKE("openai", "https://api.openai.com/v1", "openai"),
     {"anthropic", "https://api.anthropic.com/v1", "anthropic", AUTH_X_API_KEY,
      USAGE_COMES, false},
-    /* The form of OpenAI that these offer beside their own. */
-    OPENAI_LIKE("google",
-                "https://generativelanguage.googleapis.com/v1beta/openai"),
-    OPENAI_LIKE("gemini",
-                "https://generativelanguage.googleapis.com/v1beta/openai"),
-    OPENAI_LIKE("cohere", "https://api.cohere.ai/compatibility/v1"),
+    /* The form of OpenAI that it offers beside its own; the native one is
+       dialect = "gemini" with its base and auth = "x-goog-api-key". */
+    LIKE("google", GOOGLE, "gemini-openai"),
+    LIKE("gemini", GOOGLE, "gemini-openai"),
+    LIKE("cohere", "https://api.cohere.ai/compatibility/v1", "cohere-openai"),
     /* Keys belong to one region; the others need a base. */
-    OPENAI_LIKE("qwen",
-                "https://dashscope-intl.aliyuncs.com/compatible-mode/v1"),
-    OPENAI_LIKE("dashscope",
-                "https://dashscope-intl.aliyuncs.com/compatible-mode/v1"),
-    OPENAI_LIKE("deepseek", "https://api.deepseek.com"),
+    LIKE("qwen", DASHSCOPE, "qwen"),
+    LIKE("dashscope", DASHSCOPE, "qwen"),
+    LIKE("deepseek", "https://api.deepseek.com", "deepseek"),
     /* Refuses the option that asks for usage; sends usage anyway. */
-    {"mistral", "https://api.mistral.ai/v1", "openai", AUTH_BEARER, USAGE_COMES,
-     false},
-    OPENAI_LIKE("openrouter", "https://openrouter.ai/api/v1"),
-    OPENAI_LIKE("groq", "https://api.groq.com/openai/v1"),
-    OPENAI_LIKE("xai", "https://api.x.ai/v1"),
-    OPENAI_LIKE("together", "https://api.together.xyz/v1"),
-    OPENAI_LIKE("fireworks", "https://api.fireworks.ai/inference/v1"),
-    OPENAI_LIKE("perplexity", "https://api.perplexity.ai"),
-    OPENAI_LIKE("cerebras", "https://api.cerebras.ai/v1"),
-    OPENAI_LIKE("moonshot", "https://api.moonshot.ai/v1"),
-    OPENAI_LIKE("zai", "https://api.z.ai/api/paas/v4"),
-    OWN_MACHINE("ollama", "http://127.0.0.1:11434/v1"),
-    OWN_MACHINE("vllm", "http://127.0.0.1:8000/v1"),
-    OWN_MACHINE("llamacpp", "http://127.0.0.1:8080/v1"),
-    OWN_MACHINE("lmstudio", "http://127.0.0.1:1234/v1"),
-    OWN_MACHINE("litellm", "http://127.0.0.1:4000/v1"),
+    {"mistral", "https://api.mistral.ai/v1", "mistral", AUTH_BEARER,
+     USAGE_COMES, false},
+    LIKE("openrouter", "https://openrouter.ai/api/v1", "openrouter"),
+    LIKE("groq", "https://api.groq.com/openai/v1", "groq"),
+    LIKE("xai", "https://api.x.ai/v1", "xai"),
+    LIKE("together", "https://api.together.xyz/v1", "together"),
+    LIKE("fireworks", "https://api.fireworks.ai/inference/v1", "compatible"),
+    LIKE("perplexity", "https://api.perplexity.ai", "perplexity"),
+    LIKE("cerebras", "https://api.cerebras.ai/v1", "cerebras"),
+    LIKE("moonshot", "https://api.moonshot.ai/v1", "moonshot"),
+    LIKE("zai", "https://api.z.ai/api/paas/v4", "zai"),
+    LIKE("tokenmix", "https://api.tokenmix.ai/v1", "tokenmix"),
+    OWN_MACHINE("ollama", "http://127.0.0.1:11434/v1", "ollama"),
+    OWN_MACHINE("vllm", "http://127.0.0.1:8000/v1", "vllm"),
+    OWN_MACHINE("llamacpp", "http://127.0.0.1:8080/v1", "llamacpp"),
+    OWN_MACHINE("lmstudio", "http://127.0.0.1:1234/v1", "lmstudio"),
+    OWN_MACHINE("litellm", "http://127.0.0.1:4000/v1", "litellm"),
+    OWN_MACHINE("portkey", "http://127.0.0.1:8787/v1", "portkey"),
 };
 
+/* Those of lua/leme/dialect.lua; a spec compares the two lists. */
 const char *const config_dialects[] = {
-    "openai", "anthropic", "gemini", "mistral", "deepseek", "qwen",
-    "dashscope", "openrouter", "azure", "groq", "xai", "together", "vllm",
-    "ollama", NULL,
+    "openai", "anthropic", "gemini", "google", "vertex", "cohere", "mistral",
+    "deepseek", "qwen", "dashscope", "openrouter", "azure", "groq", "xai",
+    "together", "perplexity", "cerebras", "moonshot", "zai", "tokenmix",
+    "ollama", "vllm", "llamacpp", "lmstudio", "litellm", "portkey",
+    "huggingface", "databricks", "snowflake", "crusoe", "gpustack", "avian",
+    "vercel-gateway", "gemini-openai", "cohere-openai", "anthropic-compat",
+    "compatible", NULL,
 };
 
 const struct config_known *config_known(const char *name)

@@ -122,6 +122,7 @@ struct leme_server {
     struct leme_server *mock;       /* plays the mocked providers; or NULL */
     pthread_t mock_thread;
     char mock_base[DAEMON_ADDRESS + 16];
+    char mock_dialect[8];
 };
 
 /* daemon.c */

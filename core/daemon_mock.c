@@ -138,6 +138,7 @@ static int start_mock(struct leme_server *s, struct daemon_fault *fault)
         return -1;
     }
     s->mock = mock;
+    snprintf(s->mock_dialect, sizeof s->mock_dialect, "openai");
     snprintf(s->mock_base, sizeof s->mock_base, "http://%s/v1",
              leme_server_address(mock, 0));
     return 0;
@@ -154,6 +155,9 @@ int daemon_mock(struct leme_server *s, struct config *c,
         if (!s->mock && start_mock(s, fault))
             return -1;
         p->base = s->mock_base;
+        /* The mock speaks OpenAI's formats and Anthropic's, no other. */
+        if (!p->service && strcmp(p->dialect, "anthropic") != 0)
+            p->dialect = s->mock_dialect;
         p->path = p->proxy = p->ca_file = NULL;
     }
     return 0;

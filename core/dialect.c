@@ -24,7 +24,9 @@ struct arg {
     double number;
     int ref;
     const struct target *target;
+    const char *api;
     bool stream;
+    int *keep;                  /* ARG_FACTS: where its reference goes */
 };
 
 /* One call: what goes in, and how what comes back is taken. */
@@ -63,9 +65,11 @@ static struct arg ref_arg(int ref)
     return (struct arg){.kind = ARG_REF, .ref = ref};
 }
 
-static struct arg facts_arg(const struct target *t, bool stream)
+static struct arg facts_arg(const struct target *t, const char *api,
+                            bool stream, int *keep)
 {
-    return (struct arg){.kind = ARG_FACTS, .target = t, .stream = stream};
+    return (struct arg){.kind = ARG_FACTS, .target = t, .api = api,
+                        .stream = stream, .keep = keep};
 }
 
 /* -- pushing ----------------------------------------------------------------- */
@@ -81,6 +85,8 @@ static void push_facts(lua_State *L, struct policy_state *s,
     lua_setfield(L, -2, "model");
     lua_pushstring(L, s->bind.config->providers[t->provider].name);
     lua_setfield(L, -2, "provider");
+    lua_pushstring(L, a->api);
+    lua_setfield(L, -2, "api");
     lua_pushboolean(L, a->stream);
     lua_setfield(L, -2, "stream");
     if (t->max_output) {
@@ -99,6 +105,8 @@ static void push_facts(lua_State *L, struct policy_state *s,
         lua_setfield(L, -2, t->caps[i]);
     }
     lua_setfield(L, -2, "caps");
+    lua_pushvalue(L, -1);
+    *a->keep = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
 static void push_arg(lua_State *L, struct policy_state *s, const struct arg *a)
@@ -300,26 +308,27 @@ void dialect_request_free(struct dialect_request *r)
 }
 
 int dialect_write(struct policy_state *s, const char *name,
-                  const struct target *t, bool stream, const char *body,
-                  size_t len, struct dialect_request *out,
-                  struct dialect_fault *fault)
+                  const struct target *t, const char *api, bool stream,
+                  const char *body, size_t len, int *facts,
+                  struct dialect_request *out, struct dialect_fault *fault)
 {
     struct call_out c = {
         .s = s, .function = "request", .nargs = 3, .take = take_request,
         .request = out, .fault = fault,
-        .args = {name_arg(name), text_arg(body, len), facts_arg(t, stream)}};
+        .args = {name_arg(name), text_arg(body, len),
+                 facts_arg(t, api, stream, facts)}};
 
     return call(&c);
 }
 
-int dialect_answer(struct policy_state *s, const char *name,
-                   const struct target *t, const char *text, size_t len,
-                   struct buf *out, struct dialect_fault *fault)
+int dialect_answer(struct policy_state *s, const char *name, int facts,
+                   const char *text, size_t len, struct buf *out,
+                   struct dialect_fault *fault)
 {
     struct call_out c = {
         .s = s, .function = "answer", .nargs = 3, .take = take_text, .out = out,
         .fault = fault,
-        .args = {name_arg(name), text_arg(text, len), facts_arg(t, false)}};
+        .args = {name_arg(name), text_arg(text, len), ref_arg(facts)}};
 
     return call(&c);
 }
@@ -339,14 +348,13 @@ void dialect_refusal(struct policy_state *s, const char *name, int status,
     call(&c);
 }
 
-int dialect_open(struct policy_state *s, const char *name,
-                 const struct target *t, int *stream,
-                 struct dialect_fault *fault)
+int dialect_open(struct policy_state *s, const char *name, int facts,
+                 int *stream, struct dialect_fault *fault)
 {
     struct call_out c = {
         .s = s, .function = "open", .nargs = 2, .take = take_state,
         .ref = stream, .fault = fault,
-        .args = {name_arg(name), facts_arg(t, true)}};
+        .args = {name_arg(name), ref_arg(facts)}};
 
     return call(&c);
 }

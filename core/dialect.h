@@ -38,18 +38,22 @@ struct dialect_request {
     char notes[512];            /* what was dropped or mapped, a line each */
 };
 
-/** Translate an OpenAI body. 0, or -1 and ${fault}. */
+/**
+ * Translate an OpenAI body; ${api} is "chat", "completions" or "embeddings".
+ * *${facts} becomes what the dialect keeps about this attempt: hand it to the
+ * calls below, and to dialect_close in the end. 0, or -1 and ${fault}.
+ */
 int dialect_write(struct policy_state *s, const char *name,
-                  const struct target *t, bool stream, const char *body,
-                  size_t len, struct dialect_request *out,
-                  struct dialect_fault *fault);
+                  const struct target *t, const char *api, bool stream,
+                  const char *body, size_t len, int *facts,
+                  struct dialect_request *out, struct dialect_fault *fault);
 /** Begin with an empty one; release it. */
 void dialect_request_init(struct dialect_request *r);
 void dialect_request_free(struct dialect_request *r);
 /** Translate a complete answer to OpenAI's format. */
-int dialect_answer(struct policy_state *s, const char *name,
-                   const struct target *t, const char *text, size_t len,
-                   struct buf *out, struct dialect_fault *fault);
+int dialect_answer(struct policy_state *s, const char *name, int facts,
+                   const char *text, size_t len, struct buf *out,
+                   struct dialect_fault *fault);
 /** What a refusal means. *${retry_after} seconds or -1. */
 void dialect_refusal(struct policy_state *s, const char *name, int status,
                      const char *text, size_t len, struct dialect_fault *fault,
@@ -57,9 +61,8 @@ void dialect_refusal(struct policy_state *s, const char *name, int status,
                      size_t param_size, double *retry_after);
 
 /** A stream being translated: a Lua value kept by the state. 0: none. */
-int dialect_open(struct policy_state *s, const char *name,
-                 const struct target *t, int *stream,
-                 struct dialect_fault *fault);
+int dialect_open(struct policy_state *s, const char *name, int facts,
+                 int *stream, struct dialect_fault *fault);
 /** One event of the provider: OpenAI event-stream bytes, appended. */
 int dialect_event(struct policy_state *s, int stream, const char *event,
                   size_t event_len, const char *data, size_t len,

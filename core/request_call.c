@@ -276,7 +276,9 @@ static void launch_foreign(struct flight *f)
 
     dialect_request_init(&out);
     if (dialect_write(r->state, flight_provider(f)->dialect, flight_target(f),
-                      r->stream, f->body.data, f->body.len, &out, &fault)) {
+                      r->in.op == REQUEST_EMBEDDINGS ? "embeddings" : "chat",
+                      r->stream, f->body.data, f->body.len, &f->facts, &out,
+                      &fault)) {
         flight_stop(f, fault.error, fault.message);
     } else if (take_translation(f, &out)) {
         flight_stop(f, ERROR_gateway_oom, "the translated body is too large");

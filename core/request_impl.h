@@ -88,6 +88,7 @@ struct flight {
     us_t gap;                       /* longest silence between events */
     /* A provider that speaks another format: its bytes become OpenAI's here. */
     bool foreign;
+    int facts;                      /* what the dialect keeps; 0: none */
     int translation;                /* its stream in the Lua state; 0: none */
     struct sse theirs;
     struct buf out;                 /* translated, not taken yet */

@@ -24,7 +24,7 @@ static int open_stream(struct flight *f)
         return 0;
     sse_init(&f->theirs, CEIL_EVENT_BYTES);
     if (dialect_open(f->request->state, flight_provider(f)->dialect,
-                     flight_target(f), &f->translation, &fault) == 0)
+                     f->facts, &f->translation, &fault) == 0)
         return 0;
     broke(f, &fault);
     return -1;
@@ -128,7 +128,7 @@ int source_whole(struct flight *f)
     const char *text = transfer_bytes(f->transfer, &len);
 
     if (dialect_answer(f->request->state, flight_provider(f)->dialect,
-                       flight_target(f), text, len, &f->out, &fault) == 0)
+                       f->facts, text, len, &f->out, &fault) == 0)
         return 0;
     broke(f, &fault);
     return -1;
@@ -137,7 +137,8 @@ int source_whole(struct flight *f)
 void source_free(struct flight *f)
 {
     dialect_close(f->request->state, f->translation);
-    f->translation = 0;
+    dialect_close(f->request->state, f->facts);
+    f->translation = f->facts = 0;
     sse_free(&f->theirs);
     buf_free(&f->out);
 }

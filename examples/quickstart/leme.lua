@@ -18,11 +18,8 @@ provider "openai"   { key = key "OPENAI_API_KEY",    mock = "without_key" }
 provider "deepseek" { key = key "DEEPSEEK_API_KEY",  mock = "without_key" }
 provider "mistral"  { key = key "MISTRAL_API_KEY",   mock = "without_key" }
 provider "google"   { key = key "GEMINI_API_KEY",    mock = "without_key" }
--- Anthropic also speaks OpenAI's form, and then takes the key as OpenAI does.
-provider "anthropic" {
-  key = key "ANTHROPIC_API_KEY", mock = "without_key",
-  dialect = "openai", auth = "bearer", usage = "ask",
-}
+-- Claude has a format of its own; requests and answers are translated.
+provider "anthropic" { key = key "ANTHROPIC_API_KEY", mock = "without_key" }
 
 -- A small store of facts that policies may ask: leme.fetch("facts", ...).
 service "facts" { base = "http://127.0.0.1:9000", mock = "always" }

@@ -40,16 +40,23 @@ function translate.request(name, text, facts)
   local body, why = host.decode(text)
   if not body then return nil, "gateway_internal", why end
   local d = dialect.find(name)
-  local made, refusal = d:request(body, facts)
+  local made, refusal
+  if facts.api == "embeddings" and d.embeddings then
+    made, refusal = d:embeddings(body, facts)
+  else
+    made, refusal = d:request(body, facts)
+  end
   if not made then return nil, refusal.error, refusal.message end
   return made.body and host.encode(made.body) or false, made.path or "",
     header_lines(made.headers), table.concat(made.notes or {}, "\n"),
-    d.wire == "openai" and not d.normalise, texts_of(made.edits)
+    d.wire == "openai" and d.answers ~= "clean", texts_of(made.edits)
 end
 
 -- answer(dialect, text, facts) -> OpenAI text
 function translate.answer(name, text, facts)
-  local answer, err, message = dialect.find(name):answer(text, facts)
+  local d = dialect.find(name)
+  local read = facts.api == "embeddings" and d.embedded or d.answer
+  local answer, err, message = read(d, text, facts)
   if not answer then return nil, err, message end
   return host.encode(answer)
 end
