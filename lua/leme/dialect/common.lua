@@ -75,10 +75,12 @@ function common.length(text)
   return utf8.len(text) or #text
 end
 
--- A copy of one level, with the fields of more put over it.
+-- A copy of one level of an object, with the fields of more put over it.
 function common.with(t, more)
   local copy = {}
-  for key, value in pairs(t) do copy[key] = value end
+  for key, value in pairs(t) do
+    if type(key) == "string" then copy[key] = value end
+  end
   for key, value in pairs(more) do copy[key] = value end
   return copy
 end
@@ -300,7 +302,9 @@ PARTS.input_text, PARTS.output_text = PARTS.text, PARTS.text
 -- The parts of a content: { kind = "text" | "image" | "audio" | "file" | "other", ... }.
 function common.parts(content)
   content = common.given(content)
-  if type(content) == "string" then return { { kind = "text", text = content, raw = NOTHING } } end
+  if type(content) == "string" then
+    return { { kind = "text", text = content, raw = NOTHING } }
+  end
   local list = {}
   for _, part in ipairs(common.table(content)) do
     if type(part) == "string" then
@@ -360,6 +364,11 @@ function common.arguments(value)
   end
 end
 
+local function schema_of(fn)
+  local parameters = common.given(fn.parameters)
+  if type(parameters) == "table" and parameters[1] == nil then return parameters end
+end
+
 -- Tools of a request, old functions among them: a list of { name, description,
 -- parameters, strict, raw } or { native = tool }.
 function common.tools(body)
@@ -368,8 +377,8 @@ function common.tools(body)
     if type(tool) == "table" then
       local fn = tool.type == "function" and tool["function"]
       if type(fn) == "table" then
-        list[#list + 1] = { name = common.text(fn.name) or "", description = common.text(fn.description),
-          parameters = common.given(fn.parameters), strict = fn.strict == true, raw = tool }
+        list[#list + 1] = { name = common.text(fn.name) or "", parameters = schema_of(fn),
+          description = common.text(fn.description), strict = fn.strict == true, raw = tool }
       else
         list[#list + 1] = { native = tool }
       end
@@ -377,8 +386,8 @@ function common.tools(body)
   end
   for _, fn in ipairs(common.table(common.given(body.functions))) do
     if type(fn) == "table" then
-      list[#list + 1] = { name = common.text(fn.name) or "", description = common.text(fn.description),
-        parameters = common.given(fn.parameters), raw = fn }
+      list[#list + 1] = { name = common.text(fn.name) or "", parameters = schema_of(fn),
+        description = common.text(fn.description), raw = fn }
     end
   end
   return list
@@ -412,9 +421,9 @@ function common.response_format(body)
   if format.type == "json_object" then return "json_object" end
   local named = format.json_schema
   if format.type == "json_schema" and type(named) == "table" then
-    return "json_schema", { name = common.filled(named.name) or "answer", strict = named.strict,
+    return "json_schema", { name = common.filled(named.name) or "answer",
       description = common.text(named.description),
-      schema = type(named.schema) == "table" and named.schema or {} }
+      schema = type(named.schema) == "table" and named.schema[1] == nil and named.schema or {} }
   end
 end
 

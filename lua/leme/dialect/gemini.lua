@@ -181,7 +181,7 @@ local READ = { model = true, messages = true, max_tokens = true, max_completion_
 local function add_native(body, out)
   local google = common.table(common.table(common.given(body.extra_body)).google)
   for key, value in pairs(google) do
-    local name = key:gsub("_(%l)", string.upper)
+    local name = tostring(key):gsub("_(%l)", string.upper)
     if name == "thinkingConfig" or name == "mediaResolution" then
       out.generationConfig = common.with(out.generationConfig, { [name] = value })
     elseif type(value) == "table" and type(out[name]) == "table" and not common.is_list(value) then

@@ -41,6 +41,12 @@ local function first_count(...)
   end
 end
 
+local function add_counts(to, counts)
+  for key, value in pairs(counts) do
+    if to[key] == nil then to[key] = common.count(value) end
+  end
+end
+
 -- In OpenAI's terms, with the vendor's own counts beside them.
 local function usage_of(usage)
   usage = common.table(common.given(usage))
@@ -63,18 +69,42 @@ local function usage_of(usage)
   for key, value in pairs(usage) do
     if made[key] == nil and common.given(value) ~= nil then made[key] = value end
   end
-  for _, pair in ipairs { { made.prompt_tokens_details, inp },
-      { made.completion_tokens_details, outp } } do
-    for key, value in pairs(pair[2]) do
-      if pair[1][key] == nil and common.given(value) ~= nil then pair[1][key] = value end
-    end
-  end
+  add_counts(made.prompt_tokens_details, inp)
+  add_counts(made.completion_tokens_details, outp)
   return made
 end
 
 local function find_usage(event, choice)
   return usage_of(event.usage) or usage_of(common.table(choice).usage)
     or usage_of(common.table(common.given(event.x_groq)).usage)
+end
+
+local function token_of(said)
+  local bytes = common.given(said.bytes)
+  local whole = common.is_list(bytes)
+  for _, byte in ipairs(whole and bytes or {}) do whole = whole and math.type(byte) == "integer" end
+  return { token = common.text(said.token) or "", logprob = common.number(said.logprob) or -9999,
+    bytes = whole and bytes or NULL }
+end
+
+local function tokens_of(list)
+  if type(common.given(list)) ~= "table" then return NULL end
+  local made = host.array {}
+  for i, said in ipairs(list) do
+    said = common.table(said)
+    made[i] = token_of(said)
+    made[i].top_logprobs = host.array {}
+    for j, other in ipairs(common.table(common.given(said.top_logprobs))) do
+      made[i].top_logprobs[j] = token_of(common.table(other))
+    end
+  end
+  return made
+end
+
+local function logprobs_of(said)
+  said = common.given(said)
+  if type(said) ~= "table" or next(said) == nil then return nil end
+  return { content = tokens_of(said.content), refusal = tokens_of(said.refusal) }
 end
 
 local function add_texts(list, parts)
@@ -143,7 +173,9 @@ local function call_of(call, at, used)
     id = "call_" .. common.letters((id or "") .. at .. tostring(host.wall()), 24)
   end
   used[id] = true
-  if type(custom) == "table" then return common.with(call, { id = id, type = "custom" }) end
+  if type(custom) == "table" and common.text(custom.name) and common.text(custom.input) then
+    return common.with(call, { id = id, type = "custom" })
+  end
   local fn = common.table(call["function"])
   local made = common.with(call, { id = id, type = "function", ["function"] = {
     name = common.text(fn.name) or "", arguments = arguments_text(fn.arguments) } })
@@ -154,6 +186,12 @@ end
 -- Members of a message that pass on when they hold something.
 local EXTRAS = { "annotations", "citations", "audio", "images", "reasoning_details",
   "extra_content", "thinking_blocks", "provider_specific_fields", "context" }
+
+local function cites(annotation)
+  local where = common.table(common.table(annotation).url_citation)
+  return common.table(annotation).type == "url_citation" and common.text(where.url) and common.text(where.title)
+    and math.type(where.start_index) == "integer" and math.type(where.end_index) == "integer"
+end
 
 -- Some servers fill in every field with an empty value. Annotations that cite no
 -- address (OpenRouter's of files) are no annotations of OpenAI's: they get a name of
@@ -166,7 +204,7 @@ local function add_extras(made, said)
   if not made.annotations then return end
   local cited, others = host.array {}, host.array {}
   for _, one in ipairs(made.annotations) do
-    local list = common.table(one).type == "url_citation" and cited or others
+    local list = cites(one) and cited or others
     list[#list + 1] = one
   end
   made.annotations = #cited > 0 and cited or nil
@@ -196,7 +234,7 @@ end
 
 -- Members at the top that pass on.
 local TOP = { "system_fingerprint", "provider", "citations", "search_results", "service_tier",
-  "prompt_filter_results", "timings", "metadata" }
+  "prompt_filter_results", "timings" }
 local TIERS = { auto = true, default = true, flex = true, scale = true, priority = true }
 
 local function add_top(to, body)
@@ -215,7 +253,7 @@ local function choice_of(choice, i)
   local reason = reason_of(choice.finish_reason)
   local finish = finish_of(reason, #common.table(message.tool_calls), message.function_call)
   local made = { index = common.count(choice.index) or i - 1, message = message,
-    finish_reason = finish, logprobs = common.given(choice.logprobs) or NULL,
+    finish_reason = finish, logprobs = logprobs_of(choice.logprobs) or NULL,
     native_finish_reason = common.given(choice.native_finish_reason),
     content_filter_results = common.given(choice.content_filter_results) }
   if reason and reason ~= finish and not made.native_finish_reason then
@@ -408,7 +446,7 @@ function Stream:read_choice(choice, said)
     choice.spoke = true
     self.spoke = true
   end
-  local logprobs = common.given(said.logprobs)
+  local logprobs = logprobs_of(said.logprobs)
   if next(delta) ~= nil or logprobs then
     self.out:delta(delta, choice.index, logprobs)
   elseif type(common.given(said.delta)) == "table" then

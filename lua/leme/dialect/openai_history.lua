@@ -34,7 +34,11 @@ end
 local function sound_calls(message, self)
   local calls, changed = host.array {}, false
   for i, call in ipairs(message.tool_calls) do
-    local fn = common.table(common.table(call)["function"])
+    if type(call) ~= "table" then
+      self.ledger:bad "tool_calls: expected objects"
+      call = {}
+    end
+    local fn = common.table(call["function"])
     local arguments = fn.name and sound_arguments(fn.arguments)
     local id = call.id
     if self.pairing and fn.name then id = self.pairing:call(call.id, fn.name) end
@@ -107,7 +111,7 @@ end
 
 -- The messages as the vendor takes them, or nil when they are that already.
 function history.read(messages, vendor, thinking, ledger)
-  local self = { vendor = vendor, thinking = thinking, loop = loop_start(messages),
+  local self = { vendor = vendor, ledger = ledger, thinking = thinking, loop = loop_start(messages),
     pairing = vendor.ids == "nine" and common.pairing(
       function(id) return #id == 9 and not id:find "[^%w]" end,
       function(id, n) return common.letters(id == "" and tostring(n) or id, 9) end) or nil }
