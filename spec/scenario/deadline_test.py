@@ -231,6 +231,9 @@ def connect_timeout(w):
     equal(answer.text, "here", "text")
     equal(attempts_of(server, answer)[0]["error"], "provider_timeout_connect",
           "error")
+    began = time.monotonic()
+    server.stop()
+    check(time.monotonic() - began < 3, "the end waits for it")
     for s in held + [full]:
         s.close()
 

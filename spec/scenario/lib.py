@@ -298,14 +298,14 @@ class Upstream:
     behaviour is a function of the Call; when it returns, the connection is
     kept, unless it was closed."""
 
-    def __init__(self, *behaviours):
+    def __init__(self, *behaviours, port=0):
         self.behaviours = list(behaviours) or [says("hi")]
         self.calls = []
         self.connections = 0
         self.news = threading.Condition()
         self.socket = socket.socket()
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind((HOST, 0))
+        self.socket.bind((HOST, port))
         self.socket.listen(512)
         self.port = self.socket.getsockname()[1]
         self.open = set()
