@@ -38,7 +38,8 @@ static void reject(struct request *r, const struct op *op)
 
 void relay_reply(struct request *r, const struct op *op)
 {
-    struct buf *b;
+    struct buf *b, theirs;
+    struct op own = *op;
 
     r->error = op->error;
     relay_note_first(r);
@@ -52,12 +53,43 @@ void relay_reply(struct request *r, const struct op *op)
                     "the policy answered after the stream had begun");
         return;
     }
-    b = op_headers(r, op);
-    reply_head(r->in.reply, op->status, b->data, b->len, (long long)op->len);
-    reply_body(r->in.reply, op->text, op->len);
+    buf_init(&theirs, CEIL_ANSWER_BYTES);
+    if (request_has_surface(r) && op->status == 200 &&
+        request_surface_answer(r, op->text, op->len, &theirs) == 0) {
+        own.text = theirs.data;
+        own.len = theirs.len;
+    }
+    b = op_headers(r, &own);
+    reply_head(r->in.reply, own.status, b->data, b->len, (long long)own.len);
+    reply_body(r->in.reply, own.text, own.len);
     reply_finish(r->in.reply);
+    buf_free(&theirs);
     r->phase = REPLY_DONE;
     request_end(r, false);
+}
+
+/* Events of the policy's own, in the client's format. */
+static void write_surface(struct request *r, const char *bytes, size_t n)
+{
+    struct sse_event e;
+    struct sse sse;
+    size_t at = 0;
+
+    sse_init(&sse, CEIL_EVENT_BYTES);
+    while (sse_next(&sse, bytes + at, n - at, &e) == SSE_EVENT) {
+        at += e.raw_len;
+        if (e.has_data)
+            request_surface_event(r, e.data, e.data_len);
+    }
+    sse_free(&sse);
+}
+
+static void write_own(struct request *r, const char *bytes, size_t n)
+{
+    if (r->surface)
+        write_surface(r, bytes, n);
+    else
+        reply_body(r->in.reply, bytes, n);
 }
 
 void relay_open(struct request *r, const struct op *op)
@@ -66,14 +98,16 @@ void relay_open(struct request *r, const struct op *op)
 
     relay_note_first(r);
     reply_head(r->in.reply, op->status, b->data, b->len, -1);
-    reply_body(r->in.reply, op->text, op->len);
+    if (request_has_surface(r))
+        request_surface_open(r);
+    write_own(r, op->text, op->len);
     r->phase = REPLY_OWN;
     r->in.flush(r->in.owner);
 }
 
 void relay_write(struct request *r, const char *bytes, size_t n)
 {
-    reply_body(r->in.reply, bytes, n);
+    write_own(r, bytes, n);
     r->in.flush(r->in.owner);
 }
 

@@ -5,11 +5,14 @@
 local host = require "leme.host"
 local leme = require "leme"
 local context = require "leme.context"
+local answer = require "leme.answer"
 local answers = require "leme.mock_answers"
 local task = require "leme.task"
 
+-- Clients with another format are answered as chats; the engine translates.
 local PATHS = { chat = "/v1/chat/completions", completions = "/v1/completions",
-  embeddings = "/v1/embeddings" }
+  embeddings = "/v1/embeddings", messages = "/v1/chat/completions",
+  responses = "/v1/chat/completions" }
 
 -- Knobs of any name: leme.mock_answers knows what it takes.
 local options = context.now.loading.given
@@ -42,7 +45,7 @@ return leme.policy {
     local plan = answers.answer(body, PATHS[req.api], options, leme.random)
     if plan.stream then
       send_stream(plan)
-      return leme.respond(200, "")
+      return answer.reply(plan.status, false)
     end
     wait(plan.delay)
     return leme.respond(plan.status, plan.body, plan.headers)
