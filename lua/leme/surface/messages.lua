@@ -138,11 +138,14 @@ function messages.answer(_, answer, ctx)
     if block.kind == "call" then calls = calls + 1 end
     if block.kind == "refusal" then refused = true end
   end
+  local native = common.text(choice.native_finish_reason)
   local reason, sequence = stop_of({ finish = common.text(choice.finish_reason), calls = calls,
-    native = common.text(choice.native_finish_reason), refused = refused,
-    stopped_by = common.text(choice.stop_reason) }, ctx.request)
+    native = native, refused = refused, stopped_by = common.text(choice.stop_reason) },
+    ctx.request)
+  local kept = kept_blocks(message, list)
+  if kept and NATIVE[native] then reason = native end
   return { id = message_id(ctx), type = "message", role = "assistant",
-    model = ctx.model or answer.model, content = kept_blocks(message, list) or content,
+    model = ctx.model or answer.model, content = kept or content,
     stop_reason = reason, stop_sequence = sequence, usage = usage_of(answer.usage) }
 end
 

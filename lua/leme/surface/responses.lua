@@ -63,7 +63,7 @@ local function object(ctx, status)
     text = { format = said(text.format, { type = "text" }),
       verbosity = common.filled(text.verbosity) },
     tool_choice = said(request.tool_choice, "auto"), tools = shown_tools(request),
-    top_logprobs = said(request.top_logprobs, 0), truncation = "disabled", usage = NULL,
+    top_logprobs = said(request.top_logprobs, 0), truncation = "disabled",
     user = common.given(request.user), metadata = said(request.metadata, {}) }
 end
 

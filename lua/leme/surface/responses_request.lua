@@ -121,14 +121,19 @@ local function message(self, item, where)
   self:push { role = item.role, content = content_of(parts) }
 end
 
+-- OpenAI names a namespace in calls of single tools too.
+function Reader:tool_name(namespace, name)
+  local joined = tools.wire_name(common.given(namespace), name)
+  return self.known[joined] and joined or name
+end
+
 function Reader:call(item, where, arguments)
   local id, name = common.filled(item.call_id), common.filled(item.name)
   if not id or not name then return self:bad(where, "expected a call_id and a name") end
   local turn = self:assistant()
   self.calls[id] = turn
   add(turn.message, "tool_calls", { id = id, type = "function", extra_content = self.extras[id],
-    ["function"] = { name = tools.wire_name(common.given(item.namespace), name),
-      arguments = arguments } })
+    ["function"] = { name = self:tool_name(item.namespace, name), arguments = arguments } })
 end
 
 -- What of a result is no text follows it as the user's.
@@ -333,7 +338,7 @@ return function(body)
     return nil, "caller_invalid_request", "the body: expected a JSON object"
   end
   local reader = setmetatable({ turns = {}, calls = {}, extras = {},
-    notes = host.array {} }, Reader)
+    known = tools.known(body), notes = host.array {} }, Reader)
   if not common.filled(body.model) then reader:bad("model", "expected the name of a model") end
   local stream = body.stream == true
   local out = { model = body.model }
