@@ -25,6 +25,7 @@
 #define READ_MORE (64 * KIB)
 /* A client that still sends a large body must see the answer, not a reset. */
 #define LINGER_US (5 * US_PER_S)
+#define LINGER_STOPPING_US (200 * US_PER_MS)
 #define LINGER_BYTES (64 * MIB)
 #define DRAINED_BELOW (CEIL_REPLY_QUEUE / 4)
 
@@ -151,7 +152,8 @@ static void linger(struct conn *c)
     uncharge(c);
     buf_free(&c->in);
     c->lingered = 0;
-    enter(c, CONN_LINGER, LINGER_US);
+    enter(c, CONN_LINGER,
+          c->conns->draining ? LINGER_STOPPING_US : LINGER_US);
     want_write(c, false);
     want_read(c, true);
 }

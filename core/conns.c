@@ -260,7 +260,8 @@ void conns_drain(struct conns *cs)
     close_listeners(cs);
     for (c = cs->first; c; c = next) {
         next = c->next;
-        if (c->state == CONN_IDLE && !c->writing)
+        /* What lingers has its answer: it is not worth waiting for. */
+        if ((c->state == CONN_IDLE || c->state == CONN_LINGER) && !c->writing)
             conn_drop(c);
         else
             c->reply.keep_alive = false;
