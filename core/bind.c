@@ -202,12 +202,40 @@ static int host_decode(lua_State *L)
     return 2;
 }
 
+/* "file:line" where function ${1} begins; false when it is not Lua. */
+static bool begins(lua_State *L, lua_Debug *ar)
+{
+    lua_pushvalue(L, 1);
+    lua_getinfo(L, ">Su", ar);
+    return ar->what[0] != 'C';
+}
+
+/* where(level or function) -> "file:line" or "" */
 static int host_where(lua_State *L)
 {
     char where[256] = "";
+    lua_Debug ar;
 
+    if (lua_isfunction(L, 1)) {
+        if (begins(L, &ar))
+            snprintf(where, sizeof where, "%s:%d",
+                     ar.source + (*ar.source == '@'), ar.linedefined);
+        lua_pushstring(L, where);
+        return 1;
+    }
     vm_where(L, (int)luaL_optinteger(L, 1, 1), where, sizeof where);
     lua_pushstring(L, where);
+    return 1;
+}
+
+/* wants(function): does it take a second argument, and is not of lua/leme? */
+static int host_wants(lua_State *L)
+{
+    lua_Debug ar;
+
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    lua_pushboolean(L, begins(L, &ar) && (ar.nparams > 1 || ar.isvararg) &&
+                           !vm_ours(ar.source));
     return 1;
 }
 
@@ -257,7 +285,7 @@ static const luaL_Reg functions[] = {
     {"encode", host_encode},     {"decode", host_decode},
     {"where", host_where},       {"revision", host_revision},
     {"services", host_services}, {"models", host_models},
-    {"array", host_array},
+    {"array", host_array},       {"wants", host_wants},
     {NULL, NULL},
 };
 
@@ -275,5 +303,6 @@ void bind_push_host(lua_State *L, struct bind *b)
     bind_open_targets(L, b);
     bind_open_shared(L, b);
     bind_open_request(L, b);
+    bind_open_edit(L, b);
     bind_open_node(L, b);
 }

@@ -66,7 +66,9 @@ struct plan {
     int policy;                     /* index into config.models */
     /* of policy.c */
     struct policy_state *state;     /* pinned while the plan is open */
-    int ref;                        /* userdata in the registry */
+    int ref;                        /* userdata in the registry ... */
+    void *handle;                   /* ... and its block; its user value: what
+                                     * lua/leme keeps of the request */
     bool begun;
     long lua_bytes;                 /* net, over the plan's own steps */
 };
@@ -86,15 +88,18 @@ struct bind {
     void (*log)(void *arg, const char *level, const char *text, size_t len);
     void *log_arg;
     struct buf scratch;             /* reused between calls; never while raising*/
+    int ref_request;                /* metatable of `req`, in the registry ... */
+    const void *request_meta;       /* ... and its identity */
 };
 
 /** Push the `host` table on ${L}. Call inside vm_enter. */
 void bind_push_host(lua_State *L, struct bind *b);
 
-/** Push the `req` userdata of ${plan}; kept valid until bind_close_request. */
+/** Push the `req` userdata of ${plan}, which the caller keeps from collection
+ * until bind_close_request. */
 void bind_push_request(lua_State *L, struct bind *b, struct plan *plan);
-/** The userdata at ${index} answers "the request is over" from now on. */
-void bind_close_request(lua_State *L, int index);
+/** That userdata answers "the request is over" from now on. */
+void bind_close_request(struct plan *plan);
 /** Free what hangs on a plan. */
 void bind_plan_free(struct plan *plan);
 

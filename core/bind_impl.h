@@ -29,7 +29,26 @@ struct plan *bind_check_plan(lua_State *L, int arg);
 void bind_open_targets(lua_State *L, struct bind *b);
 void bind_open_shared(lua_State *L, struct bind *b);
 void bind_open_request(lua_State *L, struct bind *b);
+void bind_open_edit(lua_State *L, struct bind *b);
 void bind_open_node(lua_State *L, struct bind *b);
+
+/** Member ${key} of an object of the body, or JSON_NONE; raises when the client
+ * has it twice. */
+json_node bind_member(lua_State *L, struct plan *plan, json_node of,
+                      const char *key);
+/** The last message of the user (${question}), or the first of system or
+ * developer; JSON_NONE: there is none. */
+json_node bind_message(lua_State *L, struct plan *plan, bool question);
+/** The content of a message. */
+json_node bind_content(lua_State *L, struct plan *plan, json_node message);
+
+/* Assignments to req. */
+void bind_need_body(lua_State *L, struct plan *plan);
+/** Set a member of the root to the Lua value at ${value}; nil removes it. */
+void bind_set_member(lua_State *L, struct bind *b, struct plan *plan,
+                     const char *key, int value);
+/** Set the system message's content to the text at 3. */
+void bind_set_system(lua_State *L, struct bind *b, struct plan *plan);
 
 /** Push the value at node ${n} of the body behind the req at ${req}: scalars
  * decoded, arrays and objects as views. */

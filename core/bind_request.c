@@ -6,7 +6,6 @@
  */
 #include "bind_impl.h"
 
-#include "ceilings.h"
 #include "config.h"
 #include "record.h"
 
@@ -35,17 +34,32 @@ void bind_push_request(lua_State *L, struct bind *b, struct plan *plan)
 {
     struct handle *h = lua_newuserdatauv(L, sizeof *h, 1);
 
-    (void)b;
     h->plan = plan;
-    luaL_setmetatable(L, REQUEST_TYPE);
+    plan->handle = h;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, b->ref_request);
+    lua_setmetatable(L, -2);
 }
 
-void bind_close_request(lua_State *L, int index)
+void bind_close_request(struct plan *plan)
 {
-    struct handle *h = luaL_testudata(L, index, REQUEST_TYPE);
+    struct handle *h = plan->handle;
 
-    if (h)
-        h->plan = NULL;
+    h->plan = NULL;
+    plan->handle = NULL;
+}
+
+/* bind_check_plan for the metamethods, which nearly always get what they
+ * should: a comparison instead of a search in the registry. */
+static struct plan *own_plan(lua_State *L, struct bind *b)
+{
+    struct handle *h = lua_touserdata(L, 1);
+    bool own;
+
+    if (!h || !lua_getmetatable(L, 1))
+        return bind_check_plan(L, 1);
+    own = lua_topointer(L, -1) == b->request_meta;
+    lua_pop(L, 1);
+    return own && h->plan ? h->plan : bind_check_plan(L, 1);
 }
 
 void bind_plan_free(struct plan *plan)
@@ -57,24 +71,9 @@ void bind_plan_free(struct plan *plan)
     plan->noverlays = 0;
 }
 
-/* plan(req): the table that lua/leme keeps for this request, or nil. */
-static int host_plan(lua_State *L)
-{
-    struct handle *h = luaL_checkudata(L, 1, REQUEST_TYPE);
-
-    if (!h->plan)
-        return 0;
-    if (lua_getiuservalue(L, 1, 1) == LUA_TTABLE)
-        return 1;
-    lua_newtable(L);
-    lua_pushvalue(L, -1);
-    lua_setiuservalue(L, 1, 1);
-    return 1;
-}
-
 /* -- reading --------------------------------------------------------------- */
 
-static json_node member(lua_State *L, struct plan *plan, json_node of,
+json_node bind_member(lua_State *L, struct plan *plan, json_node of,
                         const char *key)
 {
     bool duplicate = false;
@@ -91,7 +90,7 @@ static json_node member(lua_State *L, struct plan *plan, json_node of,
 static bool member_is(lua_State *L, struct plan *plan, json_node of,
                       const char *key, const char *want)
 {
-    json_node n = member(L, plan, of, key);
+    json_node n = bind_member(L, plan, of, key);
     size_t len;
     const char *s = n ? json_plain(plan->doc, n, &len) : NULL;
 
@@ -110,7 +109,7 @@ static void add_content(lua_State *L, struct plan *plan, json_node content,
     }
     n = json_count(plan->doc, content);
     for (size_t i = 1; i <= n; i++) {
-        json_node text = member(L, plan, json_item(plan->doc, content, i), "text");
+        json_node text = bind_member(L, plan, json_item(plan->doc, content, i), "text");
 
         if (!text)
             continue;
@@ -120,15 +119,15 @@ static void add_content(lua_State *L, struct plan *plan, json_node content,
     }
 }
 
-static json_node content_of(lua_State *L, struct plan *plan, json_node message)
+json_node bind_content(lua_State *L, struct plan *plan, json_node message)
 {
-    return member(L, plan, message, "content");
+    return bind_member(L, plan, message, "content");
 }
 
 /* The last message of the user, or the first of system or developer. */
-static json_node find_message(lua_State *L, struct plan *plan, bool question)
+json_node bind_message(lua_State *L, struct plan *plan, bool question)
 {
-    json_node all = member(L, plan, JSON_ROOT, "messages"), m;
+    json_node all = bind_member(L, plan, JSON_ROOT, "messages"), m;
     size_t n = all ? json_count(plan->doc, all) : 0;
 
     for (size_t i = 1; i <= n; i++) {
@@ -162,15 +161,15 @@ static void note_read(struct plan *plan, const char *path, const char *value,
 static int push_message_text(lua_State *L, struct bind *b, struct plan *plan,
                              bool question)
 {
-    json_node m = find_message(L, plan, question);
-    json_node content = m ? content_of(L, plan, m) : JSON_NONE;
+    json_node m = bind_message(L, plan, question);
+    json_node content = m ? bind_content(L, plan, m) : JSON_NONE;
 
     b->scratch.len = 0;
     if (content)
         add_content(L, plan, content, &b->scratch);
-    else if (question && (content = member(L, plan, JSON_ROOT, "prompt")))
+    else if (question && (content = bind_member(L, plan, JSON_ROOT, "prompt")))
         add_content(L, plan, content, &b->scratch);
-    else if (question && (content = member(L, plan, JSON_ROOT, "input")))
+    else if (question && (content = bind_member(L, plan, JSON_ROOT, "input")))
         add_content(L, plan, content, &b->scratch);
     if (!content && !question) {
         lua_pushnil(L);
@@ -179,6 +178,23 @@ static int push_message_text(lua_State *L, struct bind *b, struct plan *plan,
     note_read(plan, question ? "question" : "system",
               b->scratch.data ? b->scratch.data : "", b->scratch.len, true);
     lua_pushlstring(L, b->scratch.data ? b->scratch.data : "", b->scratch.len);
+    return 1;
+}
+
+/* Nearly every policy reads it. */
+static int get_model(lua_State *L, struct bind *b, struct plan *plan)
+{
+    json_node n = bind_member(L, plan, JSON_ROOT, "model");
+    size_t len;
+    const char *s = n ? json_plain(plan->doc, n, &len) : NULL;
+
+    (void)b;
+    if (!s) {
+        bind_push_node(L, 1, plan, n);
+        return 1;
+    }
+    note_read(plan, "/model", s, len, false);
+    lua_pushlstring(L, s, len);
     return 1;
 }
 
@@ -194,18 +210,18 @@ static int get_system(lua_State *L, struct bind *b, struct plan *plan)
 
 static int get_max_tokens(lua_State *L, struct bind *b, struct plan *plan)
 {
-    json_node n = member(L, plan, JSON_ROOT, "max_completion_tokens");
+    json_node n = bind_member(L, plan, JSON_ROOT, "max_completion_tokens");
 
     (void)b;
     if (!n)
-        n = member(L, plan, JSON_ROOT, "max_tokens");
+        n = bind_member(L, plan, JSON_ROOT, "max_tokens");
     bind_push_node(L, 1, plan, n);
     return 1;
 }
 
 static int get_stream(lua_State *L, struct bind *b, struct plan *plan)
 {
-    json_node n = member(L, plan, JSON_ROOT, "stream");
+    json_node n = bind_member(L, plan, JSON_ROOT, "stream");
 
     (void)b;
     lua_pushboolean(L, n && json_kind(plan->doc, n) == JSON_TRUE);
@@ -256,12 +272,12 @@ static int get_client(lua_State *L, struct bind *b, struct plan *plan)
 
 static int get_tokens(lua_State *L, struct bind *b, struct plan *plan)
 {
-    json_node n = member(L, plan, JSON_ROOT, "messages");
+    json_node n = bind_member(L, plan, JSON_ROOT, "messages");
     size_t len = 0;
 
     (void)b;
     if (!n)
-        n = member(L, plan, JSON_ROOT, plan->doc ? "input" : "prompt");
+        n = bind_member(L, plan, JSON_ROOT, plan->doc ? "input" : "prompt");
     if (n && !json_raw(plan->doc, n, &len))
         len = plan->doc->len;
     lua_pushinteger(L, (lua_Integer)(len / BYTES_PER_TOKEN + 1));
@@ -291,6 +307,7 @@ static const struct {
     const char *name;
     int (*get)(lua_State *L, struct bind *b, struct plan *plan);
 } getters[] = {
+    {"model", get_model},
     {"question", get_question}, {"system", get_system},
     {"stream", get_stream},     {"max_tokens", get_max_tokens},
     {"headers", get_headers},   {"client", get_client},
@@ -298,163 +315,43 @@ static const struct {
     {"tokens", get_tokens},     {"remaining", get_remaining},
 };
 
+/* What ${2} names among methods (a function) and getters (a number) goes into
+ * one table, so that the next search is one look. Upvalues: bind, that table,
+ * methods. */
+static int find_name(lua_State *L)
+{
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNIL)
+        return lua_type(L, -1);
+    lua_pop(L, 1);
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, lua_upvalueindex(3)) != LUA_TFUNCTION)
+        return LUA_TNIL;
+    lua_pushvalue(L, 2);
+    lua_pushvalue(L, -2);
+    lua_rawset(L, lua_upvalueindex(2));
+    return LUA_TFUNCTION;
+}
+
 /* req.name: a method, a computed field, or a member of the body. */
 static int request_index(lua_State *L)
 {
-    struct plan *plan = bind_check_plan(L, 1);
-    const char *name;
-    lua_Integer i;
+    struct bind *b = bind_of(L);
+    struct plan *plan = own_plan(L, b);
 
-    lua_pushvalue(L, 2);
-    if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNIL)
+    switch (find_name(L)) {
+    case LUA_TFUNCTION:
         return 1;
-    lua_pop(L, 1);
-    lua_pushvalue(L, 2);
-    lua_rawget(L, lua_upvalueindex(3));
-    i = lua_tointeger(L, -1);
-    lua_pop(L, 1);
-    if (i)
-        return getters[i - 1].get(L, bind_of(L), plan);
-    name = luaL_checkstring(L, 2);
-    bind_push_node(L, 1, plan, member(L, plan, JSON_ROOT, name));
-    return 1;
+    case LUA_TNUMBER:
+        return getters[lua_tointeger(L, -1) - 1].get(L, b, plan);
+    default:
+        bind_push_node(L, 1, plan,
+                       bind_member(L, plan, JSON_ROOT, luaL_checkstring(L, 2)));
+        return 1;
+    }
 }
 
 /* -- writing --------------------------------------------------------------- */
-
-static void note_edit(struct plan *plan, const char *path, size_t bytes)
-{
-    record_add(plan->record, RECORD_edit, path, "policy", (int64_t)bytes);
-}
-
-static void check_edited(lua_State *L, bool ok)
-{
-    if (!ok)
-        luaL_error(L, "the edit does not fit: the edits of one request may hold "
-                      "as many bytes as a body");
-}
-
-static void need_body(lua_State *L, struct plan *plan)
-{
-    if (!plan->doc)
-        luaL_error(L, "this request has no body to edit");
-}
-
-/* Set a member of the root to the Lua value at ${value}; nil removes it. */
-static void set_member(lua_State *L, struct bind *b, struct plan *plan,
-                       const char *key, int value)
-{
-    json_node n;
-
-    b->scratch.len = 0;
-    if (lua_isnil(L, value)) {
-        n = member(L, plan, JSON_ROOT, key);
-        if (n)
-            json_remove(plan->doc, n);
-    } else {
-        bind_write_json(L, value, &b->scratch);
-        check_edited(L, json_set(plan->doc, JSON_ROOT, key, strlen(key),
-                                 b->scratch.data, b->scratch.len));
-    }
-    note_edit(plan, key, b->scratch.len);
-}
-
-/* Write a message {"role":...,"content":...} into the scratch. */
-static void write_message(lua_State *L, struct bind *b, const char *role,
-                          const char *text, size_t len)
-{
-    int bad = buf_adds(&b->scratch, "{\"role\":");
-
-    bad |= buf_add_json(&b->scratch, role, strlen(role));
-    bad |= buf_adds(&b->scratch, ",\"content\":");
-    bad |= buf_add_json(&b->scratch, text, len);
-    if (bad | buf_addc(&b->scratch, '}'))
-        luaL_error(L, "the text is too large");
-}
-
-static json_node messages_of(lua_State *L, struct plan *plan)
-{
-    json_node all = member(L, plan, JSON_ROOT, "messages");
-
-    if (!all || json_kind(plan->doc, all) != JSON_ARRAY)
-        luaL_error(L, "this request has no messages");
-    return all;
-}
-
-static void insert_message(lua_State *L, struct bind *b, struct plan *plan,
-                           size_t at, const char *role, const char *text,
-                           size_t len)
-{
-    b->scratch.len = 0;
-    write_message(L, b, role, text, len);
-    check_edited(L, json_insert(plan->doc, messages_of(L, plan), at,
-                                b->scratch.data, b->scratch.len));
-    note_edit(plan, "messages", b->scratch.len);
-}
-
-/* prepend_system(req, text): in front of the system message's own text, or a
- * system message of its own when there is none. */
-static int host_prepend_system(lua_State *L)
-{
-    struct plan *plan = bind_check_plan(L, 1);
-    struct bind *b = bind_of(L);
-    size_t len;
-    const char *text = luaL_checklstring(L, 2, &len);
-    json_node m, content;
-
-    need_body(L, plan);
-    m = find_message(L, plan, false);
-    content = m ? content_of(L, plan, m) : JSON_NONE;
-    if (!content || json_kind(plan->doc, content) != JSON_STRING) {
-        insert_message(L, b, plan, 1, "system", text, len);
-        return 0;
-    }
-    lua_pushlstring(L, text, len);
-    lua_pushliteral(L, "\n\n");
-    b->scratch.len = 0;
-    json_string(plan->doc, content, &b->scratch);
-    lua_pushlstring(L, b->scratch.data ? b->scratch.data : "", b->scratch.len);
-    lua_concat(L, 3);
-    text = lua_tolstring(L, -1, &len);
-    b->scratch.len = 0;
-    check_edited(L, buf_add_json(&b->scratch, text, len) == 0 &&
-                        json_replace(plan->doc, content, b->scratch.data,
-                                     b->scratch.len));
-    note_edit(plan, "system", b->scratch.len);
-    return 0;
-}
-
-static int host_append(lua_State *L)
-{
-    struct plan *plan = bind_check_plan(L, 1);
-    const char *role = luaL_checkstring(L, 2);
-    size_t len;
-    const char *text = luaL_checklstring(L, 3, &len);
-    json_node all;
-
-    need_body(L, plan);
-    all = messages_of(L, plan);
-    insert_message(L, bind_of(L), plan, json_count(plan->doc, all) + 1, role,
-                   text, len);
-    return 0;
-}
-
-static void set_system(lua_State *L, struct bind *b, struct plan *plan)
-{
-    size_t len;
-    const char *text = luaL_checklstring(L, 3, &len);
-    json_node m = find_message(L, plan, false);
-
-    if (!m) {
-        insert_message(L, b, plan, 1, "system", text, len);
-        return;
-    }
-    b->scratch.len = 0;
-    check_edited(L, buf_add_json(&b->scratch, text, len) == 0 &&
-                        json_set(plan->doc, m, "content", 7, b->scratch.data,
-                                 b->scratch.len));
-    note_edit(plan, "system", b->scratch.len);
-}
 
 /* req.name = value */
 static int request_newindex(lua_State *L)
@@ -463,52 +360,23 @@ static int request_newindex(lua_State *L)
     struct bind *b = bind_of(L);
     const char *name = luaL_checkstring(L, 2);
 
-    need_body(L, plan);
+    bind_need_body(L, plan);
     if (strcmp(name, "system") == 0) {
-        set_system(L, b, plan);
+        bind_set_system(L, b, plan);
         return 0;
     }
     if (strcmp(name, "max_tokens") == 0 &&
-        member(L, plan, JSON_ROOT, "max_completion_tokens"))
+        bind_member(L, plan, JSON_ROOT, "max_completion_tokens"))
         name = "max_completion_tokens";
     for (size_t i = 0; i < sizeof getters / sizeof *getters; i++)
-        if (strcmp(getters[i].name, name) == 0 && strcmp(name, "max_tokens") != 0)
+        if (strcmp(getters[i].name, name) == 0 && getters[i].get != get_model &&
+            getters[i].get != get_max_tokens)
             return luaL_error(L, "req.%s can be read but not assigned", name);
-    set_member(L, b, plan, name, 3);
+    bind_set_member(L, b, plan, name, 3);
     return 0;
 }
 
-/* overlay(req, fields) -> handle */
-static int host_overlay(lua_State *L)
-{
-    struct plan *plan = bind_check_plan(L, 1);
-    struct overlay *o;
-    size_t at;
-
-    luaL_checktype(L, 2, LUA_TTABLE);
-    need_body(L, plan);
-    if (plan->noverlays == PLAN_OVERLAYS)
-        return luaL_error(L, "at most %d req:with a request", PLAN_OVERLAYS);
-    o = calloc(1, sizeof *o);
-    if (!o)
-        return luaL_error(L, "not enough memory");
-    buf_init(&o->text, CEIL_BODY_BYTES);
-    plan->overlays[plan->noverlays++] = o;
-    for (lua_pushnil(L); lua_next(L, 2); lua_pop(L, 1)) {
-        if (lua_type(L, -2) != LUA_TSTRING || lua_rawlen(L, -2) > 63 || o->n == 16)
-            return luaL_error(L, "req:with takes up to 16 fields with text keys");
-        at = o->text.len;
-        strcpy(o->member[o->n].key, lua_tostring(L, -2));
-        o->member[o->n].removed = lua_islightuserdata(L, -1);
-        if (!o->member[o->n].removed)
-            bind_write_json(L, -1, &o->text);
-        o->member[o->n].at = (uint32_t)at;
-        o->member[o->n].len = (uint32_t)(o->text.len - at);
-        o->n++;
-    }
-    lua_pushinteger(L, plan->noverlays);
-    return 1;
-}
+/* -- of attempts ----------------------------------------------------------- */
 
 /* answer(req, id, what) -> text | nil */
 static int host_answer(lua_State *L)
@@ -527,20 +395,6 @@ static int host_answer(lua_State *L)
         return 1;
     }
     lua_pushlstring(L, b->scratch.data ? b->scratch.data : "", b->scratch.len);
-    return 1;
-}
-
-/* body(req) -> the client's bytes, edits included. Not for policies. */
-static int host_body(lua_State *L)
-{
-    struct plan *plan = bind_check_plan(L, 1);
-    struct bind *b = bind_of(L);
-
-    need_body(L, plan);
-    b->scratch.len = 0;
-    if (json_write(plan->doc, NULL, 0, &b->scratch))
-        return luaL_error(L, "not enough memory");
-    lua_pushlstring(L, b->scratch.data, b->scratch.len);
     return 1;
 }
 
@@ -594,12 +448,7 @@ static int read_only(lua_State *L)
 /* -- registration ---------------------------------------------------------- */
 
 static const luaL_Reg functions[] = {
-    {"plan", host_plan},
-    {"prepend_system", host_prepend_system},
-    {"append", host_append},
-    {"overlay", host_overlay},
     {"answer", host_answer},
-    {"body", host_body},
     {"remaining_time", host_remaining_time},
     {NULL, NULL},
 };
@@ -621,9 +470,12 @@ void bind_open_request(lua_State *L, struct bind *b)
     lua_pushvalue(L, -1);
     lua_setfield(L, -3, "methods");
     luaL_newmetatable(L, REQUEST_TYPE);
+    b->request_meta = lua_topointer(L, -1);
+    lua_pushvalue(L, -1);
+    b->ref_request = luaL_ref(L, LUA_REGISTRYINDEX);
     lua_pushlightuserdata(L, b);
-    lua_pushvalue(L, -3);
     push_getters(L);
+    lua_pushvalue(L, -4);
     lua_pushcclosure(L, request_index, 3);
     lua_setfield(L, -2, "__index");
     lua_pushlightuserdata(L, b);

@@ -122,19 +122,36 @@ static int host_inflight(lua_State *L)
     return 1;
 }
 
+static const char *const states[] = {"ready",   "drain",     "maint",
+                                     "cooling", "half_open", "saturated"};
+
+/* state(i) -> state, why */
 static int host_state(lua_State *L)
 {
-    static const char *const names[] = {"ready",   "drain",     "maint",
-                                        "cooling", "half_open", "saturated"};
     struct bind *b = bind_of(L);
     const struct target *t = check_target(L, b, 1);
     char why[128] = "";
     enum board_state s = board_state(b->board, t->slot, b->now, why, sizeof why);
 
-    bind_note_text(b, "state", t->name, names[s]);
-    lua_pushstring(L, names[s]);
+    bind_note_text(b, "state", t->name, states[s]);
+    lua_pushstring(L, states[s]);
     lua_pushstring(L, why);
     return 2;
+}
+
+/* usable(i) -> true, or false, state, why: what each candidate is asked. */
+static int host_usable(lua_State *L)
+{
+    struct bind *b = bind_of(L);
+    const struct target *t = check_target(L, b, 1);
+
+    if (board_state(b->board, t->slot, b->now, NULL, 0) == BOARD_READY) {
+        bind_note_text(b, "state", t->name, "ready");
+        lua_pushboolean(L, 1);
+        return 1;
+    }
+    lua_pushboolean(L, 0);
+    return 1 + host_state(L);
 }
 
 static int host_weight(lua_State *L)
@@ -270,7 +287,8 @@ static int host_probe(lua_State *L)
 
 static const luaL_Reg functions[] = {
     {"catalog", host_catalog},     {"inflight", host_inflight},
-    {"state", host_state},         {"weight", host_weight},
+    {"state", host_state},         {"usable", host_usable},
+    {"weight", host_weight},
     {"ewma", host_ewma},           {"quantile", host_quantile},
     {"window", host_window},       {"remaining", host_remaining},
     {"outage_age", host_outage_age}, {"cool", host_cool},

@@ -175,7 +175,7 @@ static int open_library(lua_State *L, void *arg)
     lua_rawgeti(L, LUA_REGISTRYINDEX, s->ref_require);
     lua_pushliteral(L, "leme.driver");
     lua_call(L, 1, 1);
-    s->ref_step = keep_field(L, "step");
+    policy_open_steps(L, s);
     s->ref_ops = keep_field(L, "ops");
     s->ref_load = keep_field(L, "load");
     s->ref_test = keep_field(L, "test");

@@ -14,6 +14,8 @@
 
 #define POLICY_TIMERS 32
 #define OP_SLOTS 6              /* of one op in driver.ops */
+#define EVENTS (PLAN_ITEM + 1)
+#define OPS (OP_DONE + 1)
 
 enum policy_hook { HOOK_STEP, HOOK_EVERY, HOOKS };
 enum policy_result { RESULT_OK, RESULT_ERROR, RESULT_TIMEOUT, RESULT_OOM,
@@ -37,7 +39,9 @@ struct policy_state {
     struct policy_env env;
     int ref_loaded, ref_host, ref_require;
     int ref_translate;          /* 0 until a dialect is needed */
-    int ref_step, ref_ops, ref_load, ref_test, ref_every, ref_tick;
+    int ref_ops, ref_load, ref_test, ref_every, ref_tick;
+    int ref_events[EVENTS];     /* driver.events */
+    const char *op_words[OPS];  /* in Lua's keeping: compared by address */
     struct model_policy *models;        /* one a model of the configuration */
     struct {
         double seconds;
@@ -56,6 +60,12 @@ bool policy_may_require(const char *name);
 /** A path as messages show it: relative to the configuration's folder. */
 const char *policy_shown(const struct policy_state *s, const char *path);
 void policy_init_bind(struct policy_state *s);
+/** Keep what a step needs of the driver, which is on top of the stack. */
+void policy_open_steps(lua_State *L, struct policy_state *s);
+/** Read ${slots} of driver.ops into ${s}->ops: how many. Raises for nonsense. */
+size_t policy_read_ops(lua_State *L, struct policy_state *s,
+                       const struct plan *plan, lua_Integer slots);
+const char *policy_op_name(enum op_kind kind);
 void policy_open_series(struct policy_state *s, struct model_policy *p);
 /** Count one entry into a policy. */
 void policy_count(struct policy_state *s, struct model_policy *p,

@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The frontier: an event in, a list of ops out. Everything that touches Lua
- * stands inside one protected entry; the ops are read and checked in the same
- * entry, so that a list is taken whole or not at all.
+ * stands inside one protected entry.
  */
 #include "policy_impl.h"
 
 #include "ceilings.h"
 #include "record.h"
 
-#include <math.h>
-#include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 static const char *const event_names[] = {"begin", "answered", "ended",
                                           "timer", "gone",     "item"};
@@ -89,6 +85,25 @@ void policy_count(struct policy_state *s, struct model_policy *p,
         count_kill(p, clock_now());
 }
 
+/* -- opening --------------------------------------------------------------- */
+
+_Static_assert(sizeof event_names / sizeof *event_names == EVENTS, "events");
+
+/* Short strings of one text are one string in a Lua state. */
+void policy_open_steps(lua_State *L, struct policy_state *s)
+{
+    lua_getfield(L, -1, "events");
+    for (int i = 0; i < EVENTS; i++) {
+        lua_getfield(L, -1, event_names[i]);
+        s->ref_events[i] = luaL_ref(L, LUA_REGISTRYINDEX);
+    }
+    lua_pop(L, 1);
+    for (int i = 0; i < OPS; i++) {
+        s->op_words[i] = lua_pushstring(L, policy_op_name((enum op_kind)i));
+        luaL_ref(L, LUA_REGISTRYINDEX);
+    }
+}
+
 /* -- pushing an event ------------------------------------------------------ */
 
 static void push_known(lua_State *L, double value)
@@ -136,13 +151,9 @@ static int push_ended(lua_State *L, const struct plan_event *e)
     return 11;
 }
 
-static int push_event(lua_State *L, struct policy_state *s,
-                      const struct plan *p, const struct plan_event *e)
+static int push_event(lua_State *L, const struct plan_event *e)
 {
     switch (e->kind) {
-    case PLAN_BEGIN:
-        lua_rawgeti(L, LUA_REGISTRYINDEX, s->models[p->policy].ref);
-        return 1;
     case PLAN_ANSWERED:
         return push_answered(L, e);
     case PLAN_ENDED:
@@ -154,13 +165,33 @@ static int push_event(lua_State *L, struct policy_state *s,
         lua_pushinteger(L, e->id);
         lua_pushlstring(L, e->data, e->len);
         return 2;
+    case PLAN_BEGIN:
     case PLAN_GONE:
         break;
     }
     return 0;
 }
 
-/* -- reading ops ----------------------------------------------------------- */
+/* -- stepping -------------------------------------------------------------- */
+
+/* events.begin(req, policy) -> slots, what is brought along with each event */
+static lua_Integer begin_plan(lua_State *L, struct policy_state *s,
+                              struct plan *p)
+{
+    lua_Integer slots;
+
+    bind_push_request(L, &s->bind, p);
+    lua_pushvalue(L, -1);
+    p->ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    p->begun = true;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, s->ref_events[PLAN_BEGIN]);
+    lua_pushvalue(L, 1);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, s->models[p->policy].ref);
+    lua_call(L, 2, 2);
+    slots = lua_tointeger(L, -2);
+    lua_setiuservalue(L, 1, 1);
+    return slots;
+}
 
 struct step {
     struct policy_state *s;
@@ -169,282 +200,23 @@ struct step {
     size_t n;                   /* ops read */
 };
 
-static const char *const op_names[] = {"call",  "fetch", "cancel", "wait",
-                                       "relay", "reply", "open",   "write",
-                                       "close", "pass",  "drop",   "replace",
-                                       "done"};
-
-static enum op_kind check_kind(lua_State *L, int index)
-{
-    const char *name = lua_tostring(L, index);
-
-    for (size_t i = 0; name && i < sizeof op_names / sizeof *op_names; i++)
-        if (strcmp(op_names[i], name) == 0)
-            return (enum op_kind)i;
-    luaL_error(L, "policy_bad_result: no op '%s'", name ? name : "?");
-    return OP_DONE;
-}
-
-static double limit(lua_State *L, int table, const char *name)
-{
-    double v;
-
-    lua_pushstring(L, name);
-    lua_rawget(L, table);
-    v = lua_isnil(L, -1) ? 0 : lua_tonumber(L, -1);
-    if (!lua_isnil(L, -1) && (!lua_isnumber(L, -1) || !(v > 0) || isinf(v)))
-        luaL_error(L, "policy_bad_result: limit %s: expected a number > 0", name);
-    lua_pop(L, 1);
-    return v;
-}
-
-static void read_limits(lua_State *L, int table, struct limits *out)
-{
-    if (!lua_istable(L, table))
-        return;
-    out->connect = clock_from_seconds(limit(L, table, "connect"));
-    out->first_token = clock_from_seconds(limit(L, table, "first_token"));
-    out->idle = clock_from_seconds(limit(L, table, "idle"));
-    out->total = clock_from_seconds(limit(L, table, "total"));
-    out->min_speed = limit(L, table, "min_speed");
-    lua_pushliteral(L, "hold");
-    lua_rawget(L, table);
-    if (lua_type(L, -1) == LUA_TSTRING && strcmp(lua_tostring(L, -1), "all") == 0)
-        out->hold_all = true;
-    else if (lua_isnumber(L, -1))
-        out->hold = (size_t)lua_tointeger(L, -1);
-    else if (!lua_isnil(L, -1))
-        luaL_error(L, "policy_bad_result: limit hold: expected \"all\" or bytes");
-    lua_pop(L, 1);
-}
-
-static bool flag(lua_State *L, int table, const char *name)
-{
-    bool on;
-
-    if (!lua_istable(L, table))
-        return false;
-    lua_pushstring(L, name);
-    lua_rawget(L, table);
-    on = lua_toboolean(L, -1);
-    lua_pop(L, 1);
-    return on;
-}
-
-/* Texts of ops go to the state's buffer; offsets first, pointers at the end,
- * because the buffer may move. */
-static void keep_text(lua_State *L, struct step *st, int index, size_t *at,
-                      size_t *len)
-{
-    const char *text = lua_tolstring(L, index, len);
-
-    *at = st->s->text.len;
-    if (text && buf_add(&st->s->text, text, *len))
-        luaL_error(L, "policy_bad_result: the text is too large");
-}
-
-static bool bad_header_byte(const char *s, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if ((unsigned char)s[i] < 0x20 || s[i] == 0x7F)
-            return true;
-    return false;
-}
-
-static bool token(const char *s, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (!((s[i] >= 'a' && s[i] <= 'z') || (s[i] >= 'A' && s[i] <= 'Z') ||
-              (s[i] >= '0' && s[i] <= '9') || s[i] == '-' || s[i] == '_'))
-            return false;
-    return n > 0;
-}
-
-/* A table of headers as whole lines. Framing stays ours. */
-static void keep_headers(lua_State *L, struct step *st, int table, size_t *at,
-                         size_t *len)
-{
-    struct buf *b = &st->s->text;
-    const char *name, *value;
-    size_t n, m;
-
-    *at = b->len;
-    *len = 0;
-    if (!lua_istable(L, table))
-        return;
-    for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
-        if (lua_type(L, -2) != LUA_TSTRING || !lua_isstring(L, -1))
-            luaL_error(L, "policy_bad_result: headers: expected text = text");
-        lua_pushvalue(L, -1);
-        name = lua_tolstring(L, -3, &n);
-        value = lua_tolstring(L, -1, &m);
-        if (!token(name, n) || bad_header_byte(value, m) || n + m > 4096)
-            luaL_error(L, "policy_bad_result: header '%s' cannot be sent", name);
-        if (!strcasecmp(name, "content-length") || !strcasecmp(name, "connection") ||
-            !strcasecmp(name, "transfer-encoding"))
-            luaL_error(L, "policy_bad_result: header '%s' is the engine's", name);
-        if (buf_addf(b, "%s: ", name) || buf_add(b, value, m) ||
-            buf_adds(b, "\r\n"))
-            luaL_error(L, "policy_bad_result: the headers are too large");
-        lua_pop(L, 1);
-    }
-    *len = b->len - *at;
-}
-
-static unsigned check_id(lua_State *L, int index)
-{
-    lua_Integer id = lua_tointeger(L, index);
-
-    if (id < 1 || id > 1000000)
-        luaL_error(L, "policy_bad_result: an op without its number");
-    return (unsigned)id;
-}
-
-static void read_call(lua_State *L, struct step *st, struct op *op, int base)
-{
-    lua_Integer target = lua_tointeger(L, base + 2);
-    lua_Integer overlay = lua_tointeger(L, base + 4);
-
-    op->id = check_id(L, base + 1);
-    if (target < 1 || (size_t)target > st->s->bind.config->ntargets)
-        luaL_error(L, "policy_bad_result: call of no target");
-    if (overlay < 0 || (unsigned)overlay > st->plan->noverlays)
-        luaL_error(L, "policy_bad_result: call with no such overlay");
-    op->target = (unsigned)target - 1;
-    op->overlay = (unsigned)overlay;
-    read_limits(L, base + 3, &op->limits);
-    op->events = flag(L, base + 5, "events");
-    op->shadow = flag(L, base + 5, "shadow");
-    op->hedge = flag(L, base + 5, "hedge");
-}
-
-static void read_fetch(lua_State *L, struct step *st, struct op *op, int base,
-                       size_t *at)
-{
-    const struct config *c = st->s->bind.config;
-    const char *name = lua_tostring(L, base + 2);
-    int i = name ? config_find_provider(c, name, strlen(name)) : -1;
-
-    op->id = check_id(L, base + 1);
-    if (i < 0 || !c->providers[i].service)
-        luaL_error(L, "policy_bad_result: no service '%s' is declared",
-                   name ? name : "?");
-    op->provider = (unsigned)i;
-    keep_text(L, st, base + 3, at, &op->len);
-    read_limits(L, base + 4, &op->limits);
-}
-
-static void read_reply(lua_State *L, struct step *st, struct op *op, int base,
-                       size_t *at, size_t *headers_at)
-{
-    lua_Integer status = lua_tointeger(L, base + 1);
-    const char *name = lua_tostring(L, base + 4);
-
-    if (status < 200 || status > 599)
-        luaL_error(L, "policy_bad_result: reply with status %d; expected 200 to "
-                      "599", (int)status);
-    op->status = (int)status;
-    keep_text(L, st, base + 2, at, &op->len);
-    keep_headers(L, st, base + 3, headers_at, &op->headers_len);
-    op->error = ERROR_none;
-    if (name) {
-        op->error = errors_find(name, strlen(name));
-        if (op->error == ERROR__other)
-            luaL_error(L, "policy_bad_result: no error type '%s'", name);
-    }
-}
-
-/* Read the op whose six slots start at stack index ${base}. */
-static void read_op(lua_State *L, struct step *st, struct op *op, int base)
-{
-    size_t at = 0, headers_at = 0;
-
-    memset(op, 0, sizeof *op);
-    op->kind = check_kind(L, base);
-    switch (op->kind) {
-    case OP_CALL:
-        read_call(L, st, op, base);
-        break;
-    case OP_FETCH:
-        read_fetch(L, st, op, base, &at);
-        break;
-    case OP_WAIT:
-        op->id = check_id(L, base + 1);
-        op->wait = clock_from_seconds(lua_tonumber(L, base + 2));
-        break;
-    case OP_OPEN:
-    case OP_REPLY:
-        read_reply(L, st, op, base, &at, &headers_at);
-        break;
-    case OP_WRITE:
-        keep_text(L, st, base + 1, &at, &op->len);
-        break;
-    case OP_CLOSE:
-        op->cut = lua_toboolean(L, base + 1);
-        break;
-    case OP_REPLACE:
-        keep_text(L, st, base + 2, &at, &op->len);
-        op->id = check_id(L, base + 1);
-        break;
-    case OP_RELAY:
-        op->resume = lua_toboolean(L, base + 2);
-        op->id = check_id(L, base + 1);
-        break;
-    case OP_CANCEL:
-    case OP_PASS:
-    case OP_DROP:
-        op->id = check_id(L, base + 1);
-        break;
-    case OP_DONE:
-        break;
-    }
-    /* Offsets for now, see keep_text. */
-    op->text = (const char *)at;
-    op->headers = (const char *)headers_at;
-}
-
-static void read_ops(lua_State *L, struct step *st, lua_Integer slots)
-{
-    struct policy_state *s = st->s;
-
-    if (slots < 0 || slots % OP_SLOTS || slots / OP_SLOTS > CEIL_OPS)
-        luaL_error(L, "policy_bad_result: a list of %d slots", (int)slots);
-    s->text.len = 0;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, s->ref_ops);
-    for (lua_Integer i = 0; i < slots; i += OP_SLOTS) {
-        int list = lua_gettop(L);
-
-        for (int k = 1; k <= OP_SLOTS; k++)
-            lua_rawgeti(L, list, i + k);
-        read_op(L, st, &s->ops[st->n++], list + 1);
-        lua_settop(L, list);
-    }
-    for (size_t i = 0; i < st->n; i++) {
-        s->ops[i].text = s->text.data + (size_t)s->ops[i].text;
-        s->ops[i].headers = s->text.data + (size_t)s->ops[i].headers;
-    }
-}
-
-/* -- stepping -------------------------------------------------------------- */
-
 static int step_body(lua_State *L, void *arg)
 {
     struct step *st = arg;
     struct policy_state *s = st->s;
     struct plan *p = st->plan;
-    int nargs;
+    lua_Integer slots;
 
     if (!p->begun) {
-        bind_push_request(L, &s->bind, p);
-        p->ref = luaL_ref(L, LUA_REGISTRYINDEX);
-        p->begun = true;
+        slots = begin_plan(L, s, p);
+    } else {
+        lua_rawgeti(L, LUA_REGISTRYINDEX, p->ref);
+        lua_rawgeti(L, LUA_REGISTRYINDEX, s->ref_events[st->event->kind]);
+        lua_getiuservalue(L, 1, 1);
+        lua_call(L, push_event(L, st->event) + 1, 1);
+        slots = lua_tointeger(L, -1);
     }
-    lua_rawgeti(L, LUA_REGISTRYINDEX, s->ref_step);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, p->ref);
-    lua_pushstring(L, event_names[st->event->kind]);
-    nargs = push_event(L, s, p, st->event);
-    lua_call(L, nargs + 2, 1);
-    read_ops(L, st, lua_tointeger(L, -1));
+    st->n = policy_read_ops(L, s, p, slots);
     return 0;
 }
 
@@ -479,7 +251,7 @@ static void note_ops(struct plan *p, struct policy_state *s, size_t n)
             name = c->targets[op->target].name;
         else if (op->kind == OP_FETCH)
             name = c->providers[op->provider].name;
-        record_add(p->record, RECORD_op, op_names[op->kind], (int64_t)op->id,
+        record_add(p->record, RECORD_op, policy_op_name(op->kind), (int64_t)op->id,
                    name, op->shadow ? "shadow" : op->hedge ? "hedge" : "");
     }
 }
@@ -533,17 +305,13 @@ int plan_begin(struct plan *p, struct policy_state *s, const struct op **ops,
 void plan_close(struct plan *p)
 {
     struct policy_state *s = p->state;
-    lua_State *L;
 
     if (!s)
         return;
     if (p->begun) {
-        /* None of these can raise: a full userdata, a plain table slot. */
-        L = vm_lua(s->vm);
-        lua_rawgeti(L, LUA_REGISTRYINDEX, p->ref);
-        bind_close_request(L, -1);
-        lua_pop(L, 1);
-        luaL_unref(L, LUA_REGISTRYINDEX, p->ref);
+        bind_close_request(p);
+        /* Cannot raise: a slot of a plain table that is there. */
+        luaL_unref(vm_lua(s->vm), LUA_REGISTRYINDEX, p->ref);
     }
     p->begun = false;
     p->state = NULL;

@@ -13,21 +13,49 @@
 #include <string.h>
 
 #define END_ROOM (4 * KIB)      /* kept free for the end entry */
+#define USUAL (1 * KIB)         /* what most requests need */
 #define KEPT (8 * KIB)          /* a buffer kept between requests */
 #define MAX_FIELDS 24
+#define FIXED_BYTES (1 + MAX_FIELDS * 8)    /* of an entry, but for its texts */
 
-struct field {
-    char name[16];
-    char type;
+/* Of each kind a letter a field, and the fields' names, a blank behind each. */
+static const char *const types[] = {
+#define I(name) "i"
+#define D(name) "d"
+#define B(name) "b"
+#define S(name) "s"
+#define X(kind, fields) fields,
+    RECORDS(X)
+#undef I
+#undef D
+#undef B
+#undef S
 };
 
 static const struct {
     const char *name;
     const char *fields;
 } kinds[] = {
+#define I(name) #name " "
+#define D(name) #name " "
+#define B(name) #name " "
+#define S(name) #name " "
+#undef X
 #define X(kind, fields) {#kind, fields},
     RECORDS(X)
 #undef X
+#undef I
+#undef D
+#undef B
+#undef S
+};
+
+_Static_assert(sizeof types / sizeof *types == RECORD_KINDS, "types");
+_Static_assert(sizeof kinds / sizeof *kinds == RECORD_KINDS, "kinds");
+
+struct field {
+    char name[16];
+    char type;
 };
 
 /* One parsed value; text points into the blob. */
@@ -57,94 +85,77 @@ void record_reset(struct record *r)
         buf_free(&r->bytes);
 }
 
-static void put(char **at, const void *bytes, size_t n)
+/* Room for ${n} bytes of text and all of an entry that is not text. */
+static bool room(struct buf *b, size_t n, size_t limit)
 {
-    memcpy(*at, bytes, n);
-    *at += n;
+    n += FIXED_BYTES;
+    if (b->len + n > limit)
+        return false;
+    return b->len + n <= b->size || !buf_reserve(b, b->size ? n : USUAL);
 }
 
-static void put_text(char **at, const char *text)
+static bool add_text(struct buf *b, const char *text, size_t limit)
 {
     size_t n = text ? strnlen(text, RECORD_TEXT) : 0;
     uint16_t len = (uint16_t)n;
 
-    put(at, &len, sizeof len);
+    if (!room(b, n, limit))
+        return false;
+    memcpy(b->data + b->len, &len, sizeof len);
     if (n)
-        put(at, text, n);
+        memcpy(b->data + b->len + sizeof len, text, n);
+    b->len += n + sizeof len;
+    return true;
 }
 
-/* The type letters of a kind are the characters behind its colons. */
-static const char *next_type(const char *spec)
+static void add_word(struct buf *b, const void *bytes)
 {
-    const char *colon = strchr(spec, ':');
-
-    return colon ? colon + 1 : NULL;
+    memcpy(b->data + b->len, bytes, 8);
+    b->len += 8;
 }
 
-static size_t entry_size(enum record_kind kind, va_list ap)
+static bool add_fields(struct buf *b, const char *type, va_list ap, size_t limit)
 {
-    const char *p = kinds[kind].fields;
-    const char *text;
-    size_t n = 1;
-
-    while ((p = next_type(p))) {
-        if (*p == 's') {
-            text = va_arg(ap, const char *);
-            n += 2 + (text ? strnlen(text, RECORD_TEXT) : 0);
-        } else if (*p == 'b') {
-            (void)va_arg(ap, int);
-            n += 1;
-        } else if (*p == 'd') {
-            (void)va_arg(ap, double);
-            n += 8;
-        } else {
-            (void)va_arg(ap, int64_t);
-            n += 8;
-        }
-    }
-    return n;
-}
-
-static void put_entry(char *at, enum record_kind kind, va_list ap)
-{
-    const char *p = kinds[kind].fields;
-
-    *at++ = (char)kind;
-    while ((p = next_type(p))) {
-        if (*p == 's') {
-            put_text(&at, va_arg(ap, const char *));
-        } else if (*p == 'b') {
-            *at++ = va_arg(ap, int) ? 1 : 0;
-        } else if (*p == 'd') {
+    for (; *type; type++) {
+        if (*type == 's') {
+            if (!add_text(b, va_arg(ap, const char *), limit))
+                return false;
+        } else if (*type == 'b') {
+            b->data[b->len++] = va_arg(ap, int) ? 1 : 0;
+        } else if (*type == 'd') {
             double d = va_arg(ap, double);
 
-            put(&at, &d, sizeof d);
+            add_word(b, &d);
         } else {
             int64_t i = va_arg(ap, int64_t);
 
-            put(&at, &i, sizeof i);
+            add_word(b, &i);
         }
     }
+    return true;
 }
 
+/* In one pass: room for all that is not text is made before, for a text when it
+ * comes; an entry that does not fit is taken back. The end entry may use what
+ * the others leave free. */
 void record_add(struct record *r, enum record_kind kind, ...)
 {
-    va_list ap, again;
-    size_t n, room;
+    struct buf *b = &r->bytes;
+    size_t limit = b->ceiling - (kind == RECORD_end ? 0 : END_ROOM);
+    size_t before = b->len;
+    bool fits = room(b, 0, limit);
+    va_list ap;
 
-    va_start(ap, kind);
-    va_copy(again, ap);
-    n = entry_size(kind, ap);
-    va_end(ap);
-    room = kind == RECORD_end ? 0 : END_ROOM;
-    if (n + room > r->bytes.ceiling - r->bytes.len ||
-        buf_reserve(&r->bytes, n)) {
-        r->dropped++;
-    } else {
-        put_entry(r->bytes.data + r->bytes.len, kind, again);
-        r->bytes.len += n;
+    if (fits) {
+        b->data[b->len++] = (char)kind;
+        va_start(ap, kind);
+        fits = add_fields(b, types[kind], ap, limit);
+        va_end(ap);
     }
-    va_end(again);
+    if (!fits) {
+        b->len = before;
+        r->dropped++;
+    }
 }
 
 struct record_blob *record_seal(const struct record *r)
@@ -165,19 +176,13 @@ struct record_blob *record_seal(const struct record *r)
 
 static unsigned parse_fields(enum record_kind kind, struct field *f)
 {
-    const char *p = kinds[kind].fields, *colon;
+    const char *p = kinds[kind].fields, *blank;
     unsigned n = 0;
 
-    while (n < MAX_FIELDS && (colon = strchr(p, ':'))) {
-        size_t len = (size_t)(colon - p);
-
-        memcpy(f[n].name, p, len);
-        f[n].name[len] = '\0';
-        f[n].type = colon[1];
-        n++;
-        p = colon + 2;
-        while (*p == ' ')
-            p++;
+    for (; n < MAX_FIELDS && (blank = strchr(p, ' ')); n++, p = blank + 1) {
+        memcpy(f[n].name, p, (size_t)(blank - p));
+        f[n].name[blank - p] = '\0';
+        f[n].type = types[kind][n];
     }
     return n;
 }
@@ -280,7 +285,7 @@ void record_id(const struct record_blob *b, char *out, size_t size)
     out[n] = '\0';
 }
 
-static int add_text(struct buf *out, const char *name, const struct value *v)
+static int say_text(struct buf *out, const char *name, const struct value *v)
 {
     return buf_addf(out, ",\"%s\":", name) | buf_add_json(out, v->s, v->len);
 }
@@ -328,35 +333,35 @@ static int line_head(struct buf *out, const struct value *b)
     int bad = add_time(out, b[B_TS].i);
 
     bad |= buf_adds(out, ",\"level\":\"info\",\"msg\":\"request\",\"v\":1");
-    bad |= add_text(out, "id", &b[B_ID]);
+    bad |= say_text(out, "id", &b[B_ID]);
     if (b[B_TRACE].len >= 35) {
         struct value trace = {.s = b[B_TRACE].s + 3, .len = 32};
 
-        bad |= add_text(out, "trace", &trace);
+        bad |= say_text(out, "trace", &trace);
     }
-    bad |= add_text(out, "client", &b[B_CLIENT]);
-    bad |= add_text(out, "op", &b[B_OP]);
+    bad |= say_text(out, "client", &b[B_CLIENT]);
+    bad |= say_text(out, "op", &b[B_OP]);
     bad |= buf_addf(out, ",\"stream\":%s", b[B_STREAM].i ? "true" : "false");
-    bad |= add_text(out, "model", &b[B_MODEL]);
+    bad |= say_text(out, "model", &b[B_MODEL]);
     return bad;
 }
 
 static int line_outcome(struct buf *out, const struct value *b,
                         const struct value *e)
 {
-    int bad = add_text(out, "target", &e[E_TARGET]);
+    int bad = say_text(out, "target", &e[E_TARGET]);
 
-    bad |= add_text(out, "resp_model", &e[E_RESP_MODEL]);
+    bad |= say_text(out, "resp_model", &e[E_RESP_MODEL]);
     bad |= buf_addf(out, ",\"code\":%d", (int)e[E_CODE].i);
-    bad |= add_text(out, "error_type", &e[E_ERROR]);
-    bad |= add_text(out, "end", &e[E_END]);
+    bad |= say_text(out, "error_type", &e[E_ERROR]);
+    bad |= say_text(out, "end", &e[E_END]);
     bad |= buf_addf(out, ",\"attempts\":%d", (int)e[E_ATTEMPTS].i);
     if (e[E_FALLBACK].len)
-        bad |= add_text(out, "fallback", &e[E_FALLBACK]);
+        bad |= say_text(out, "fallback", &e[E_FALLBACK]);
     bad |= buf_addf(out, ",\"policy\":\"%.*s@%.*s\"", (int)b[B_POLICY].len,
                     b[B_POLICY].s, (int)b[B_REVISION].len, b[B_REVISION].s);
     if (e[E_FINISH].len)
-        bad |= add_text(out, "finish", &e[E_FINISH]);
+        bad |= say_text(out, "finish", &e[E_FINISH]);
     return bad;
 }
 
@@ -394,7 +399,7 @@ int record_line(const struct record_blob *blob, struct buf *out)
     bad = line_head(out, b);
     bad |= line_outcome(out, b, e);
     bad |= line_numbers(out, e);
-    bad |= add_text(out, "ip", &e[E_IP]);
-    bad |= add_text(out, "ua", &e[E_UA]);
+    bad |= say_text(out, "ip", &e[E_IP]);
+    bad |= say_text(out, "ua", &e[E_UA]);
     return bad | buf_adds(out, "}\n") ? -1 : 0;
 }

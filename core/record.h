@@ -15,27 +15,31 @@
 #include <stdint.h>
 
 /*
- * X(kind, fields): fields as "name:type ..." with type i (int64), d (double),
- * s (text, cut at RECORD_TEXT bytes), b (bool).
+ * X(kind, fields): each field as its type and name: I int64, D double, B bool,
+ * S text, cut at RECORD_TEXT bytes.
  */
 #define RECORDS(X)                                                             \
-    X(begin, "id:s ts_us:i client:s op:s model:s stream:b policy:s revision:s seed:i body_bytes:i traceparent:s") \
-    X(step, "at_us:i event:s attempt:i wall_us:i")                             \
-    X(event, "name:s value:s")                                                 \
-    X(read, "path:s value:s digest:s")                                         \
-    X(host, "name:s args:s result:s")                                          \
-    X(number, "name:s args:s result:d")                                        \
-    X(draw, "value:d")                                                         \
-    X(pass, "target:s reason:s at:s")                                          \
-    X(op, "name:s id:i target:s detail:s")                                     \
-    X(edit, "path:s by:s bytes:i")                                             \
-    X(attempt, "id:i target:s start_us:i status:i error:s detail:s connect_us:i head_us:i first_us:i total_us:i reused:b upstream_id:s") \
-    X(trace, "key:s value:s")                                                  \
-    X(fault, "kind:s message:s where:s traceback:s effect:s")                  \
-    X(end, "code:i error:s end:s attempts:i target:s resp_model:s fallback:s "  \
-           "recv_us:i policy_us:i connect_us:i first_us:i total_us:i overhead_us:i " \
-           "in:i out:i cache_read:i cache_write:i reasoning:i usd:d "          \
-           "bytes_in:i bytes_out:i ip:s ua:s finish:s")
+    X(begin, S(id) I(ts_us) S(client) S(op) S(model) B(stream) S(policy)       \
+             S(revision) I(seed) I(body_bytes) S(traceparent))                 \
+    X(step, I(at_us) S(event) I(attempt) I(wall_us))                           \
+    X(event, S(name) S(value))                                                 \
+    X(read, S(path) S(value) S(digest))                                        \
+    X(host, S(name) S(args) S(result))                                         \
+    X(number, S(name) S(args) D(result))                                       \
+    X(draw, D(value))                                                          \
+    X(pass, S(target) S(reason) S(at))                                         \
+    X(op, S(name) I(id) S(target) S(detail))                                   \
+    X(edit, S(path) S(by) I(bytes))                                            \
+    X(attempt, I(id) S(target) I(start_us) I(status) S(error) S(detail)        \
+               I(connect_us) I(head_us) I(first_us) I(total_us) B(reused)      \
+               S(upstream_id))                                                 \
+    X(trace, S(key) S(value))                                                  \
+    X(fault, S(kind) S(message) S(where) S(traceback) S(effect))               \
+    X(end, I(code) S(error) S(end) I(attempts) S(target) S(resp_model)         \
+           S(fallback) I(recv_us) I(policy_us) I(connect_us) I(first_us)       \
+           I(total_us) I(overhead_us) I(in) I(out) I(cache_read)               \
+           I(cache_write) I(reasoning) D(usd) I(bytes_in) I(bytes_out) S(ip)   \
+           S(ua) S(finish))
 
 enum record_kind {
 #define X(kind, fields) RECORD_##kind,

@@ -88,9 +88,9 @@ long vm_meter_stop(struct vm *vm)
 
 /* -- where ----------------------------------------------------------------- */
 
-static bool ours(const char *source)
+bool vm_ours(const char *source)
 {
-    return !strncmp(source, "@leme/", 6) || !strncmp(source, "=leme", 5);
+    return strncmp(source, "@lua/leme/", 10) == 0;
 }
 
 /* Neither this nor vm_trace allocates: they run while memory is refused. */
@@ -100,7 +100,7 @@ void vm_where(lua_State *L, int level, char *out, size_t size)
 
     for (; lua_getstack(L, level, &ar); level++) {
         if (!lua_getinfo(L, "Sl", &ar) || ar.currentline < 1 ||
-            ours(ar.source))
+            vm_ours(ar.source))
             continue;
         snprintf(out, size, "%s:%d", ar.source + (*ar.source == '@'),
                  ar.currentline);
@@ -207,7 +207,7 @@ static void fault_where(struct vm_fault *f, lua_State *L, int level)
     char seen[sizeof f->where];
 
     where_of_message(f->message, f->where, sizeof f->where);
-    if (*f->where && strncmp(f->where, "leme/", 5) != 0)
+    if (*f->where && strncmp(f->where, "lua/leme/", 9) != 0)
         return;
     vm_where(L, level, seen, sizeof seen);
     if (*seen)

@@ -116,6 +116,8 @@ void vm_push_lib_env(struct vm *vm);
  * the running C function) that is not of lua/leme; "" when there is none.
  */
 void vm_where(struct lua_State *L, int level, char *out, size_t size);
+/** Is a chunk's ${source}, as lua_getinfo gives it, of lua/leme? */
+bool vm_ours(const char *source);
 
 /**
  * Start the process-wide monitor thread that watches running steps and sends

@@ -1,5 +1,6 @@
 -- leme.answer: what an attempt came back with, and what a policy says itself
--- (a reply). Filled in by the driver; read by everybody.
+-- (a reply). Filled in by leme.task; read by everybody. A policy reads fields by
+-- name; our own files by their places in an array, which is made in one go.
 
 local host = require "leme.host"
 local context = require "leme.context"
@@ -15,23 +16,41 @@ answer.FIELDS = {
   "committed", "final", "id", "speed", "reason",
 }
 
-local known = { -- beside FIELDS: the driver's own
-  kind = true, req = true, watcher = true, task = true, answered = true,
-  ended = true, chilled = true, shadow = true, filter = true, input = true,
-  output = true, cached = true, reasoning = true, cancelled = true,
-  plan = true, -- a task has one, an answer has not
+-- Places. Those before first_token are never nil, so that reading them never
+-- ends in __index.
+local PLACES = {
+  "id", "req", "target", "ok", "error", "status", "watcher", "answered",
+  "ended", "kind", "fallback", "committed", "chilled", "task", "filter", "shadow",
+  "cancelled", "retryable", "first_token", "retry_after", "total", "finish",
+  "input", "output", "cached", "reasoning", "cost", "speed",
 }
+local at = {}
+for i, name in ipairs(PLACES) do at[name] = i end
+at.target, at.finish = nil, nil -- derived below
+
+local ID <const>, REQ <const>, TARGET <const>, OK <const>, ERROR <const> = 1, 2, 3, 4, 5
+local STATUS <const>, ENDED <const>, KIND <const> = 6, 9, 10
+local FALLBACK <const>, COMMITTED <const>, FIRST_TOKEN <const> = 11, 12, 19
+local FINISH <const>, INPUT <const>, OUTPUT <const> = 22, 23, 24
+local CACHED <const>, REASONING <const> = 25, 26
+
+-- Absent ones: nil, not a misspelling. A task has a plan, an answer has none.
+local known = { plan = true }
+for i, name in ipairs(PLACES) do known[i], known[name] = true, true end
 for _, name in ipairs(answer.FIELDS) do known[name] = true end
 
 local derived = {}
 
+function derived.target(a) return a[TARGET] or nil end
+
 function derived.final(a)
-  return a.ok or a.committed or not a.fallback
+  return a[OK] or a[COMMITTED] or not a[FALLBACK]
 end
 
 function derived.body(a)
-  if not a.kind or a.kind == "fetch" then
-    return host.answer(a.req, a.id, a.kind and "text" or "body")
+  local kind = a[KIND]
+  if not kind or kind == "fetch" then
+    return host.answer(a[REQ], a[ID], kind and "text" or "body")
   end
 end
 
@@ -42,34 +61,35 @@ end
 
 -- Of a service: its `text` member, or else the whole body.
 function derived.text(a)
-  if a.kind == "none" then return nil end
-  if a.kind == "fetch" then
+  if a[KIND] == "none" then return nil end
+  if a[KIND] == "fetch" then
     local json = a.json
     if type(json) == "table" and type(json.text) == "string" then return json.text end
     return a.body
   end
-  return host.answer(a.req, a.id, "text")
+  return host.answer(a[REQ], a[ID], "text")
 end
 
 -- Before the attempt has ended, only a complete body knows these two.
 function derived.finish(a)
-  if a.ended or not a.ok or a.kind then return nil end
+  if a[ENDED] then return a[FINISH] or nil end
+  if not a[OK] or a[KIND] then return nil end
   local json = a.json
   local choice = type(json) == "table" and json.choices and json.choices[1]
   return type(choice) == "table" and choice.finish_reason or nil
 end
 
 function derived.usage(a)
-  if not a.ended then
-    local json = a.ok and not a.kind and a.json
+  if not a[ENDED] then
+    local json = a[OK] and not a[KIND] and a.json
     local said = type(json) == "table" and json.usage
     if type(said) ~= "table" then return nil end
     return { input = said.prompt_tokens, output = said.completion_tokens,
       total = said.total_tokens }
   end
-  if not a.input and not a.output then return nil end
-  local usage = { input = a.input or 0, output = a.output or 0,
-    cached = a.cached or 0, reasoning = a.reasoning or 0 }
+  if not a[INPUT] and not a[OUTPUT] then return nil end
+  local usage = { input = a[INPUT] or 0, output = a[OUTPUT] or 0,
+    cached = a[CACHED] or 0, reasoning = a[REASONING] or 0 }
   usage.total = usage.input + usage.output
   return usage
 end
@@ -77,6 +97,8 @@ end
 local Answer = { __metatable = ANSWER, __name = ANSWER }
 
 function Answer.__index(a, name)
+  local place = at[name]
+  if place then return a[place] end
   local read = derived[name]
   if read then return read(a) end
   if known[name] then return nil end
@@ -85,37 +107,45 @@ function Answer.__index(a, name)
 end
 
 function Answer.__tostring(a)
-  return ("answer of %s: %s"):format(tostring(a.target or "no target"),
-    a.ok and "ok" or a.error)
+  return ("answer of %s: %s"):format(tostring(a[TARGET] or "no target"),
+    a[OK] and "ok" or a[ERROR])
 end
 
--- The answer of attempt ${id}, before anything is known. The absent fields make
--- room for what `answered` will bring, so that the table does not grow then.
+-- The answer of attempt ${id}, before anything is known. With room for all that
+-- `answered` and `ended` will bring, so that the table never grows.
 function answer.new(id, req, target)
   return setmetatable({
-    id = id, req = req, target = target, ok = false, error = "", status = 0,
-    answered = false, ended = false, watcher = false, committed = false,
-    kind = false, chilled = false, -- read for each request, so not left to __index
-    first_token = nil, retry_after = nil, retryable = nil, fallback = nil,
+    id, req, target, false, "", 0, false, false, false, false, false, false, false,
+    false, false, false, false, false,
+    nil, nil, nil, nil, nil, nil, nil, nil, nil, nil,
   }, Answer)
+end
+
+-- One that nobody has seen, for another attempt.
+function answer.renew(a, id, req, target)
+  a[ID], a[REQ], a[TARGET], a[OK], a[ERROR] = id, req, target, false, ""
+  a[STATUS] = 0
+  for place = STATUS + 1, FIRST_TOKEN - 1 do a[place] = false end
+  for place = FIRST_TOKEN, #PLACES do a[place] = nil end
+  return a
 end
 
 -- A side call: same life, other meaning of text.
 function answer.fetch(id, req)
-  local a = answer.new(id, req, nil)
-  a.kind = "fetch"
+  local a = answer.new(id, req, false)
+  a[KIND] = "fetch"
   return a
 end
 
 -- A failed answer without an attempt. ${chilled}: a candidate was passed over
 -- only because it cools down, so asking again with force may work.
 function answer.none(reason, chilled)
-  return setmetatable({
-    kind = "none", ok = false, error = "policy_no_route", status = 503,
-    answered = true, ended = true, watcher = false, committed = false,
-    retryable = false, fallback = true, chilled = chilled or false,
-    reason = reason,
+  local a = setmetatable({
+    false, false, false, false, "policy_no_route", 503, false, true, true, "none",
+    true, false, chilled or false, false, false, false, false, false,
   }, Answer)
+  a.reason = reason
+  return a
 end
 
 function answer.is(value)
@@ -129,14 +159,31 @@ end
 
 local Reply = { __metatable = REPLY, __name = REPLY }
 
--- The policy's own words to the client. ${error_type} "" for a success.
+-- What a policy may read of its own words.
+local spoken = { final = true, ok = true, error = true, status = true, fallback = true,
+  ended = true, answered = true, retryable = true, committed = true, kind = true,
+  chilled = true }
+
+function Reply.__index(a, name)
+  if name == "final" then return true end
+  if spoken[name] then return a[at[name]] end
+end
+
+-- The policy's own words to the client. ${error_type} "" for a success. ${body}
+-- false: it has said them already.
 function answer.reply(status, body, headers, error_type)
   return setmetatable({
-    kind = "reply", ok = status < 400, status = status, body = body,
-    headers = headers or false, error = error_type or "", fallback = false,
-    final = true, ended = true, answered = true, retryable = false,
-    committed = false,
+    false, false, false, status < 400, error_type or "", status, false, true, true,
+    "reply", false, false, false, false, false, false, false, false,
+    body = body, headers = headers or false,
   }, Reply)
+end
+
+-- ${text} in whatever format the client expects.
+function answer.words(text)
+  local reply = answer.reply(200, text)
+  reply.words = text
+  return reply
 end
 
 return answer

@@ -6,14 +6,25 @@ local host = require "leme.host"
 local context = {}
 
 context.now = {
-  policy = false,   -- the policy whose code runs
-  plan = false,     -- the request's plan (leme.task)
   task = false,     -- the coroutine that may suspend; false in hooks and ticks
+  plan = false,     -- in a hook: the request's plan (leme.task)
+  policy = false,   -- without a task: the policy whose code runs
   phase = "load",   -- load, route, attempted, ended, filter, every, test
-  loading = false,  -- while a policy file is run: { file =, places = {}, knobs = }
+  loading = false,  -- while a policy file is run: { file =, places = {}, blind = {} ... }
 }
 
 local now = context.now
+
+-- The policy and the plan whose code runs, or false.
+function context.policy()
+  local who = now.task
+  return who and who.plan.policy or now.policy
+end
+
+function context.plan()
+  local who = now.task
+  return who and who.plan or now.plan
+end
 
 -- Where our own files are: "lua/leme/" of "lua/leme/context.lua:23".
 local own = (host.where(1) or ""):match("^(.-)context%.lua:") or ""
@@ -34,13 +45,15 @@ end
 function context.place()
   local place = outside()
   if place then return place end
-  if now.policy then return now.policy.where end
+  local policy = context.policy()
+  if policy then return policy.where end
   return now.loading and now.loading.file or "?"
 end
 
 -- Raise a misuse: ${message} says what was expected and what came.
 function context.blame(message)
-  local place = outside() or (now.policy and now.policy.where)
+  local policy = context.policy()
+  local place = outside() or (policy and policy.where)
       or (now.loading and now.loading.file)
   error((place and place .. ": " or "") .. message, 0)
 end
@@ -54,6 +67,17 @@ function context.name_place()
   local seen = (loading.places[place] or 0) + 1
   loading.places[place] = seen
   return seen == 1 and place or place .. "#" .. seen
+end
+
+-- A route is blind when no code of a policy sees its answers: all in ${list} are
+-- targets or blind. Asked while a policy is loaded, where its routes are built.
+function context.mark_blind(route, list)
+  local blind = now.loading and now.loading.blind
+  if not blind then return end
+  for i = 1, #list do
+    if type(list[i]) == "function" and not blind[list[i]] then return end
+  end
+  blind[route] = true
 end
 
 -- "a number 3", "a table", "nil": for messages.

@@ -139,6 +139,11 @@ local function target_functions(world, door)
   end
   function door.inflight(i) return at(i).inflight end
   function door.state(i) return state_of(at(i), world.clock) end
+  function door.usable(i)
+    local state, why = state_of(at(i), world.clock)
+    if state == "ready" then return true end
+    return false, state, why
+  end
   function door.weight(i) return at(i).weight end
   function door.ewma(i, metric, tau) return ewma(at(i), metric, tau, world.clock) end
   function door.quantile(i, metric, q, window)

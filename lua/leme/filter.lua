@@ -6,7 +6,6 @@ local context = require "leme.context"
 local task = require "leme.task"
 
 local filter = {}
-local now = context.now
 
 -- The table that holds the text of a chunk or of a complete answer, and its key.
 local function text_of(event)
@@ -38,20 +37,18 @@ end
 
 -- One event of attempt ${a}: decide, and say so to the engine.
 function filter.item(a, data)
-  local chain = a and a.filter
+  local chain = a.filter
   local event = chain and host.decode(data)
   if type(event) ~= "table" then
     return task.push("pass", a.id, false, false, false, false)
   end
   local changed = false
-  now.phase = "filter"
   for i = 1, #chain do
     local touched
     event, touched = apply(chain[i], event, a)
     if event == nil then return task.push("drop", a.id, false, false, false, false) end
     changed = changed or touched
   end
-  now.phase = "route"
   if not changed then return task.push("pass", a.id, false, false, false, false) end
   task.push("replace", a.id, host.encode(event), false, false, false)
 end

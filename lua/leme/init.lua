@@ -64,10 +64,12 @@ function leme.remove(list, at) return host.remove(list, at) end
 
 function leme.sleep(seconds) return task.sleep(seconds) end
 
+local services
+
 -- A side call to a declared service.
 function leme.fetch(service, body, limits)
   task.running("leme.fetch")
-  local services = host.services()
+  services = services or host.services()
   if not services[service] then
     local names = {}
     for name in pairs(services) do names[#names + 1] = name end
@@ -93,8 +95,10 @@ local function check_status(status, low, what)
     context.describe(status)))
 end
 
--- leme.respond(text) or leme.respond(status, body, headers).
+-- leme.respond(text): a completion, or a stream of it, that says so. Or
+-- leme.respond(status, body, headers): these bytes.
 function leme.respond(status, body, headers)
+  if body == nil and type(status) == "string" then return answer.words(status) end
   if body == nil and type(status) ~= "number" then status, body = 200, status end
   check_status(status, 200, "respond")
   return answer.reply(status, body_of(body, "respond"), headers)

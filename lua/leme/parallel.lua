@@ -77,7 +77,7 @@ end
 local function patience(after, req, first)
   if type(after) == "function" then after = after(req) end
   if after then return after end
-  local known = first and target.fact(first)
+  local known = first and target.facts[first]
   local usual = known and host.quantile(known.index, "first_token", 0.95, 300)
   return usual or 1.5
 end
@@ -88,10 +88,11 @@ end
 -- starts the next at once.
 function parallel.hedge(list, options)
   options = route.options_of(options, { "after", "share" }, "hedge")
-  local source, name = walk.source(list, "hedge"), route.state_name("hedge")
+  local items, list_of = walk.source(list, "hedge")
+  local name = route.state_name("hedge")
   local share = options.share or 0.05
   return function(req, tried)
-    local run = new_run(req, tried, walk.items(source, req))
+    local run = new_run(req, tried, items or walk.items(list_of, req))
     earn(name(), share)
     local after = patience(options.after, req, run.list[1])
     local due, hedged = host.now() + after, false
@@ -116,9 +117,9 @@ end
 
 -- All at once.
 function parallel.race(list)
-  local source = walk.source(list, "race")
+  local items, list_of = walk.source(list, "race")
   return function(req, tried)
-    local run = new_run(req, tried, walk.items(source, req))
+    local run = new_run(req, tried, items or walk.items(list_of, req))
     local view = req
     while launch(run, view) do
       view = request.flagged(req, { hedge = true })

@@ -27,7 +27,7 @@ local function weight_of(item) return item.weight end
 
 -- Identity for hashes and cursors: a target's name.
 local function name_of(item)
-  local fact = target.fact(item)
+  local fact = target.facts[item]
   return fact and fact.name or tostring(item)
 end
 
@@ -233,13 +233,13 @@ end
 -- The next one of ${list} for the board's counter ${cursor}.
 function pick.turn(list, cursor, fn)
   if #list < 2 then return list[1] end
-  local turn = host.incr(cursor, 1, 86400) or 1
+  local turn = (host.incr(cursor, 1, 86400) or 1) // 1 - 1
+  if not fn then return list[turn % #list + 1] end
   local weights, even = {}, true
   for i = 1, #list do
-    weights[i] = fn and math.max(0, number(fn(list[i]), "swrr")) or 1
+    weights[i] = math.max(0, number(fn(list[i]), "swrr"))
     even = even and weights[i] == weights[1]
   end
-  turn = math.floor(turn) - 1
   if even then return list[turn % #list + 1] end
   local turns = schedule_of(weights)
   if #turns == 0 then return list[turn % #list + 1] end
@@ -250,7 +250,7 @@ end
 -- several cursors of one policy apart.
 function pick.swrr(list, name, fn)
   check(list, fn, "swrr", true)
-  local policy = context.now.policy
+  local policy = context.policy()
   if not policy then context.blame("leme.pick.swrr needs a running policy") end
   return pick.turn(list, policy.name .. "/swrr/" .. tostring(name or ""), fn or weight_of)
 end

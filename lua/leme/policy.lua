@@ -75,19 +75,16 @@ local function prepare_route(made)
   if type(made.route) == "table" and not target.is(made.route) then
     local list = walk.prepare(made.route)
     route = function(req, tried) return walk.in_order(req, tried, list) end
+    context.mark_blind(route, list)
   end
   if type(route) ~= "function" then
-    made.target = route
-    return
+    made.target, made.blind = route, true
+  else
+    if type(made.route) == "function" then made.where = place_of(made.route) or made.where end
+    made.run, made.blind = route, now.loading.blind[route] or false
   end
-  if type(made.route) == "function" then made.where = place_of(made.route) or made.where end
-  made.run = function(req, tried)
-    local a = route(req, tried)
-    if type(a) == "table" and getmetatable(a) == "leme.answer" and a.chilled then
-      return request.run(request.force(req), route)
-    end
-    return a
-  end
+  made.quiet = not (made.attempted or made.ended)
+  made.blind = made.blind and made.quiet
 end
 
 local function check_every(made)
@@ -107,7 +104,7 @@ end
 function policy.load(file, chunk, given)
   target.load()
   now.policy, now.plan, now.task, now.phase = false, false, false, "load"
-  now.loading = { file = file, places = {}, given = given or {}, values = false }
+  now.loading = { file = file, places = {}, blind = {}, given = given or {}, values = false }
   local loading = now.loading
   local made = chunk()
   if getmetatable(made) ~= META then
@@ -121,7 +118,6 @@ function policy.load(file, chunk, given)
   made.knobs = loading.values or knobs.merge(file, made.knobs, given)
   prepare_route(made)
   check_every(made)
-  made.quiet = not (made.attempted or made.ended)
   now.loading = false
   return made
 end

@@ -9,8 +9,12 @@ local target = require "leme.target"
 local task = require "leme.task"
 
 local request = {}
-local known = target.known
+local known, facts = target.known, target.facts
 local now = context.now
+local call, answered = task.call, task.answered
+
+local KIND <const>, CHILLED <const>, TASK <const> = 10, 13, 14
+local FILTER_OF <const>, SHADOW <const> = 15, 16
 
 local LIMITS = { "connect", "first_token", "idle", "total", "min_speed", "hold" }
 local is_limit = {}
@@ -52,7 +56,8 @@ local function tighter(outer, inner)
 end
 
 -- A view's own slots; the fields of the request have names, so they never meet.
-local BASE, FIELDS, LIMIT, TRIED, FORCE, FLAGS, FILTER, OVERLAY = 1, 2, 3, 4, 5, 6, 7, 8
+local BASE <const>, FIELDS <const>, LIMIT <const>, TRIED <const> = 1, 2, 3, 4
+local FORCE <const>, FLAGS <const>, FILTER <const>, OVERLAY <const> = 5, 6, 7, 8
 
 local View = { __metatable = "leme.request", __name = "leme.request" }
 local view_methods = {}
@@ -78,7 +83,10 @@ end
 
 function request.base(req) return is_view(req) and rawget(req, BASE) or req end
 
-function request.forced(req) return slot(req, FORCE) end
+function request.forced(req)
+  if req == now.task.plan.req then return false end
+  return slot(req, FORCE)
+end
 
 function request.force(req) return derive(req, FORCE, true) end
 
@@ -109,7 +117,9 @@ end
 
 -- What this route has tried: by name of target, the answer.
 function request.tried(req)
-  return slot(req, TRIED) or now.task.plan.tried
+  local plan = now.task.plan
+  if req == plan.req then return task.tried(plan) end
+  return slot(req, TRIED) or task.tried(plan)
 end
 
 function request.with(req, fields)
@@ -130,36 +140,47 @@ function request.with(req, fields)
   return view
 end
 
--- Begin one attempt of ${to} for ${req} (the request or a view).
-local function begin(who, req, to, limits)
+-- Begin one attempt of ${to} under what the view ${req} changes.
+local function begin_view(who, req, to, limits)
   local plan = who.plan
-  local a
-  if plan.req == req then
-    a = task.call(plan, to, limits or false, false, false, plan.tried)
-  else
-    local base = is_view(req) and rawget(req, BASE)
-    task.plan_of(who, base)
-    local fields, overlay = rawget(req, FIELDS), rawget(req, OVERLAY)
-    if fields and not overlay then
-      overlay = host.overlay(base, fields)
-      rawset(req, OVERLAY, overlay)
-    end
-    local flags, tried = rawget(req, FLAGS), rawget(req, TRIED)
-    local shadow = flags and flags.shadow
-    a = task.call(plan, to, tighter(rawget(req, LIMIT), limits) or false, overlay or false,
-      flags or false, tried or plan.tried)
-    if tried and not shadow then plan.tried[target.fact(to).name] = a end
-    if shadow then a.shadow = true end
-    a.filter = rawget(req, FILTER) or nil
+  local base = is_view(req) and rawget(req, BASE)
+  task.plan_of(who, base)
+  local fields, overlay = rawget(req, FIELDS), rawget(req, OVERLAY)
+  if fields and not overlay then
+    overlay = host.overlay(base, fields)
+    rawset(req, OVERLAY, overlay)
   end
-  if who ~= plan then a.task = who end
+  local flags, tried = rawget(req, FLAGS), rawget(req, TRIED)
+  local shadow = flags and flags.shadow
+  local all = plan.tried
+  if shadow then plan.tried = false end
+  local a = call(plan, to, tighter(rawget(req, LIMIT), limits) or false, overlay or false,
+    flags or false)
+  plan.tried = all
+  if tried then tried[facts[to].name] = a end
+  a[SHADOW], a[FILTER_OF] = shadow or false, rawget(req, FILTER) or false
   return a
 end
 
--- One attempt of ${to}, a view of a target; suspends.
-function request.attempt(req, to)
-  local who = task.running("req:try")
-  return task.answered(who, begin(who, req, to))
+-- Begin one attempt of ${to} for ${req} (the request or a view).
+local function begin(who, req, to, limits)
+  local a
+  if who.plan.req == req then
+    a = call(who.plan, to, limits or false, false, false)
+  else
+    a = begin_view(who, req, to, limits)
+  end
+  if who ~= who.plan then a[TASK] = who end
+  return a
+end
+
+-- One attempt of ${to}, a view of a target, by task ${who}; suspends.
+function request.attempt(who, req, to)
+  local plan = who.plan
+  if who == plan and plan.req == req then
+    return answered(who, call(plan, to, false, false, false))
+  end
+  return answered(who, begin(who, req, to))
 end
 
 -- A list of routes is tried in order; leme.walk says how.
@@ -167,7 +188,10 @@ local in_order
 function request.set_in_order(fn) in_order = fn end
 
 local function function_of(route)
-  if type(route) == "function" then return route end
+  if type(route) == "function" then
+    if not host.wants(route) then return route end
+    return function(req, tried) return route(req, tried or request.tried(req)) end
+  end
   if type(route) == "table" and not target.is(route) then
     return function(req, tried) return in_order(req, tried, route) end
   end
@@ -177,31 +201,37 @@ end
 -- Run ${fn} here. When it passed over all only because they cool down, again
 -- with force: "all are cooling" must not mean "all are refused".
 function request.run(req, fn)
-  local a = fn(req, request.tried(req))
+  local a = fn(req)
+  local plan = now.task.plan
+  if a and a == plan[plan.last] then return a end
   if not answer.is(a) then
     context.blame("a route returned " .. context.describe(a)
       .. ", expected an answer (req:try ...), leme.respond or leme.reject")
   end
-  if a.chilled and not request.forced(req) then
-    local forced = request.force(req)
-    return request.run(forced, fn)
+  if a[CHILLED] and not request.forced(req) then
+    return request.run(request.force(req), fn)
   end
   return a
 end
 
+-- The whole of a policy's ${fn} again, for a plan whose targets all cool down.
+function task.force(req, fn)
+  return request.run(request.force(req), fn)
+end
+
 local function try(req, route, limits)
   local who = now.task or task.running("req:try")
-  if who.plan.relay then
+  local plan = who.plan
+  if plan.relay then
     context.blame("req:try: an answer was already relayed, so nothing else can be sent")
   end
-  if limits then check_limits(limits) end
   local to = known[route]
-  if to then
-    return task.answered(who, begin(who, req, to, limits))
-  end
-  task.plan_of(who, request.base(req))
+  if to and not limits then return request.attempt(who, req, to) end
+  if limits then check_limits(limits) end
+  if to then return answered(who, begin(who, req, to, limits)) end
+  if plan.req ~= req then task.plan_of(who, request.base(req)) end
   local fn = function_of(route)
-  if type(fn) ~= "function" then return task.answered(who, begin(who, req, fn, limits)) end
+  if type(fn) ~= "function" then return answered(who, begin(who, req, fn, limits)) end
   return request.run(limits and request.limited(req, limits) or req, fn)
 end
 
@@ -248,7 +278,7 @@ end
 local function relay(req, a, options)
   local who = task.running("req:relay")
   local plan = task.plan_of(who, request.base(req))
-  if getmetatable(a) ~= "leme.answer" or a.kind then
+  if getmetatable(a) ~= "leme.answer" or a[KIND] then
     context.blame("req:relay: expected an answer of req:try, got " .. context.describe(a))
   end
   if who ~= plan then

@@ -11,14 +11,15 @@ local walk = require "leme.walk"
 local pick = require "leme.pick"
 
 local route = {}
-local now = context.now
+local facts = target.facts
+local mark_blind = context.mark_blind
 
 -- The board's name for the state of a combinator built here.
 local function state_name(kind)
   local place = context.name_place()
   local owner, name
   return function()
-    local policy = now.policy
+    local policy = context.policy()
     if policy ~= owner then
       owner, name = policy, policy.name .. "/" .. kind .. "@" .. place
     end
@@ -56,32 +57,82 @@ local function targets_only(what, name)
     end
     return list
   end
-  local source = walk.source(what, name)
-  if type(source) ~= "function" then return check(source) end
-  return function(req) return check(walk.prepare(source(req))) end
+  local list, list_of = walk.source(what, name)
+  if list then return check(list) end
+  return nil, function(req) return check(list_of(req)) end
 end
 
 local function one(what)
   return walk.prepare { what }
 end
 
-local function tried_of(req, tried) return tried or request.tried(req) end
+-- Weights by number, of the choice that is being made.
+local scratch = {}
 
--- In the order given.
-function route.fallback(list)
-  local source = walk.source(list, "fallback")
-  return function(req, tried)
-    return walk.in_order(req, tried_of(req, tried), source)
+-- pick.weighted for our own ${fn}, which neither fails nor waits: then the weights
+-- of all choices have one place.
+local function by_chance(list, fn)
+  local total = 0
+  for i = 1, #list do
+    local weight = fn(list[i])
+    if weight < 0 then weight = 0 end
+    if weight == math.huge then return list[i] end
+    scratch[i] = weight
+    total = total + weight
   end
+  if total <= 0 then return pick.random(list) end
+  local left = host.random() * total
+  for i = 1, #list do
+    left = left - scratch[i]
+    if left < 0 then return list[i] end
+  end
+  return list[#list]
+end
+
+-- pick.min likewise.
+local function least_of(list, fn)
+  local chosen, least, equals = list[1], fn(list[1]), 1
+  for i = 2, #list do
+    local value = fn(list[i])
+    if value < least then
+      chosen, least, equals = list[i], value, 1
+    elseif value == least then
+      equals = equals + 1
+      if host.random() * equals < 1 then chosen = list[i] end
+    end
+  end
+  return chosen
+end
+
+-- A route that chooses among the list and again among the rest.
+local function chooser(list, list_of, choose)
+  local function fn(req, tried)
+    return walk.choosing(req, tried, list or walk.items(list_of, req), choose)
+  end
+  mark_blind(fn, list or {})
+  return fn
+end
+
+-- In the order given. { rest = seconds } for a target that says "too many
+-- requests" and not for how long.
+function route.fallback(what, options)
+  local list, list_of = walk.source(what, "fallback")
+  local rest = options_of(options, { "rest" }, "fallback").rest
+  local in_order = rest and function(req, tried, items)
+    return walk.in_order(req, tried, items, rest)
+  end or walk.in_order
+  local function fn(req, tried)
+    return in_order(req, tried, list or walk.items(list_of, req))
+  end
+  mark_blind(fn, list or {})
+  return fn
 end
 
 -- Each in turn.
-function route.round_robin(list)
-  local source, name = walk.source(list, "round_robin"), state_name("round_robin")
-  local function choose(pool) return pick.turn(pool, name()) end
-  return function(req, tried)
-    return walk.choosing(req, tried_of(req, tried), source, choose)
-  end
+function route.round_robin(what)
+  local list, list_of = walk.source(what, "round_robin")
+  local name = state_name("round_robin")
+  return chooser(list, list_of, function(pool) return pick.turn(pool, name()) end)
 end
 
 -- { "a/b", "c/d" } by their configured weights, or { ["a/b"] = 3, ["c/d"] = 1 }.
@@ -102,31 +153,30 @@ local function weighed(list)
 end
 
 -- By chance in proportion to the weights; { smooth = true }: in turn.
-function route.weighted(list, options)
+function route.weighted(what, options)
   options = options_of(options, { "smooth" }, "weighted")
-  local names, weights = weighed(list)
-  local source, name = walk.source(names, "weighted"), state_name("weighted")
+  local names, weights = weighed(what)
+  local list, list_of = walk.source(names, "weighted")
+  local name = state_name("weighted")
   local function weight(item)
     if weights then return weights[item] end
-    return target.is(item) and item.weight or 1
+    local known = facts[item]
+    return known and host.weight(known.index) or 1
   end
-  local function choose(pool)
-    if options.smooth then return pick.turn(pool, name(), weight) end
-    return pick.weighted(pool, weight)
+  if options.smooth then
+    return chooser(list, list_of, function(pool) return pick.turn(pool, name(), weight) end)
   end
-  return function(req, tried)
-    return walk.choosing(req, tried_of(req, tried), source, choose)
-  end
+  return chooser(list, list_of, function(pool) return by_chance(pool, weight) end)
 end
 
 -- The fewest requests in flight for its weight; chance among equals.
 function route.least_busy(list)
-  local source = targets_only(list, "least_busy")
-  local function busy(t) return t.inflight / math.max(t.weight, 1e-9) end
-  local function choose(pool) return pick.min(pool, busy) end
-  return function(req, tried)
-    return walk.choosing(req, tried_of(req, tried), source, choose)
+  local items, list_of = targets_only(list, "least_busy")
+  local function busy(t)
+    local i = facts[t].index
+    return host.inflight(i) / math.max(host.weight(i), 1e-9)
   end
+  return chooser(items, list_of, function(pool) return least_of(pool, busy) end)
 end
 
 -- Expected wait: the higher of a quick and a slow moving average (so a peak
@@ -138,7 +188,7 @@ local UNKNOWN_LATENCY = 1
 
 local function expected(metric, tau)
   return function(t)
-    local i = target.fact(t).index
+    local i = facts[t].index
     local queue = host.inflight(i)
     local calls, errors = host.window(i, "error", ERROR_WINDOW)
     local latency
@@ -158,26 +208,23 @@ end
 -- queue. { metric = "first_token" or "total", tau = seconds }
 function route.fastest(list, options)
   options = options_of(options, { "metric", "tau" }, "fastest")
-  local source = targets_only(list, "fastest")
+  local items, list_of = targets_only(list, "fastest")
   local tau = options.tau or 15
   local streaming = expected(options.metric or "first_token", tau)
   local complete = expected(options.metric or "total", tau)
-  local function choose(pool, req)
+  return chooser(items, list_of, function(pool, req)
     return pick.p2c(pool, req.stream and streaming or complete)
-  end
-  return function(req, tried)
-    return walk.choosing(req, tried_of(req, tried), source, choose)
-  end
+  end)
 end
 
 -- Ascending by expected price; targets whose context is too small are passed
 -- over. { output = tokens expected when the request has no max_tokens }
 function route.cheapest(list, options)
   options = options_of(options, { "output" }, "cheapest")
-  local source = targets_only(list, "cheapest")
+  local items, list_of = targets_only(list, "cheapest")
   local function fitting(req)
     local input, output = req.tokens or 0, req.max_tokens or options.output or 500
-    local fits = pick.filter(walk.items(source, req), function(t)
+    local fits = pick.filter(items or walk.items(list_of, req), function(t)
       local room = t.context
       if not room or room >= input + (req.max_tokens or 0) then return true end
       host.note("pass", t.index, ("context %d < %d"):format(room, input + output))
@@ -189,7 +236,7 @@ function route.cheapest(list, options)
     end)
   end
   return function(req, tried)
-    return walk.in_order(req, tried_of(req, tried), fitting(req))
+    return walk.in_order(req, tried, fitting(req))
   end
 end
 
@@ -203,10 +250,10 @@ end
 -- how far above the mean load a target may be }
 function route.hash(list, options)
   options = options_of(options, { "by", "factor" }, "hash")
-  local source = targets_only(list, "hash")
+  local fixed, list_of = targets_only(list, "hash")
   local by = options.by or session_of
   return function(req, tried)
-    local items = walk.items(source, req)
+    local items = fixed or walk.items(list_of, req)
     local key = by(req)
     local order = pick.order(items, "hash", key == nil and req.id or key)
     if options.factor then
@@ -215,7 +262,7 @@ function route.hash(list, options)
       order = pick.without(order, first)
       table.insert(order, 1, first)
     end
-    return walk.in_order(req, tried_of(req, tried), order)
+    return walk.in_order(req, tried, order)
   end
 end
 
@@ -249,7 +296,7 @@ function route.split(parts, options)
       chance = chance - shares[i]
       if chance < 0 then side = i break end
     end
-    return walk.in_order(req, tried_of(req, tried), routes[side])
+    return walk.in_order(req, tried, routes[side])
   end
 end
 
@@ -263,7 +310,7 @@ function route.when(test, yes, no)
   return function(req, tried)
     local side = test(req) and on or off
     if not side then return walk.nothing({ "the condition does not hold" }, false) end
-    return walk.in_order(req, tried_of(req, tried), side)
+    return walk.in_order(req, tried, side)
   end
 end
 
@@ -294,9 +341,11 @@ end
 function route.limit(what, limits)
   local list = one(what)
   request.check_limits(limits)
-  return function(req, tried)
-    return walk.in_order(request.limited(req, limits), tried_of(req, tried), list)
+  local function fn(req, tried)
+    return walk.in_order(request.limited(req, limits), tried, list)
   end
+  mark_blind(fn, list)
+  return fn
 end
 
 -- ${what} with the request changed: fields, or a function(req) -> fields (or a
@@ -311,7 +360,7 @@ function route.rewrite(what, edit)
     local fields = edit
     if type(edit) == "function" then fields = edit(req) end
     local view = getmetatable(fields) == "leme.request" and fields or request.with(req, fields)
-    return walk.in_order(view, tried_of(req, tried), list)
+    return walk.in_order(view, tried, list)
   end
 end
 
@@ -324,7 +373,7 @@ function route.filter(what, fn)
       .. context.describe(fn))
   end
   return function(req, tried)
-    return walk.in_order(request.filtered(req, fn), tried_of(req, tried), list)
+    return walk.in_order(request.filtered(req, fn), tried, list)
   end
 end
 

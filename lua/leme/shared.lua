@@ -6,8 +6,6 @@ local host = require "leme.host"
 local context = require "leme.context"
 
 local shared = { global = {} }
-local now = context.now
-
 local HOUR = 3600
 
 local function check_name(name, what)
@@ -19,7 +17,7 @@ end
 
 local function own(name, what)
   check_name(name, what)
-  local policy = now.policy
+  local policy = context.policy()
   if not policy then
     context.blame("leme.shared." .. what .. ": the board is for requests and policy.every; while"
       .. " a policy is loaded it has no name yet")
@@ -113,7 +111,7 @@ local function define(into, key)
       positive(options.ttl, "reserve", "ttl", HOUR))
     if not id then return nil end
     local hold = setmetatable({ id = id, amount = n, open = true }, Hold)
-    local plan = now.plan
+    local plan = context.plan()
     if plan then
       plan.holds = plan.holds or {}
       plan.holds[#plan.holds + 1] = hold

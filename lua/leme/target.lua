@@ -6,15 +6,18 @@ local host = require "leme.host"
 local context = require "leme.context"
 
 local target = {}
+local unpack = table.unpack
 
 local META = "leme.target"
-local facts = {}     -- view -> static table of the catalogue
+local facts = {}     -- view -> static table of the catalogue; read by the hot path
 local all = {}       -- index -> view
 local names = {}     -- names in catalogue order
+local by_model = {}  -- name of a model -> views
 
 -- Name or view -> view. Read directly by the hot path.
 target.known = {}
 local known = target.known
+target.facts = facts
 
 local STATIC = { index = true, name = true, provider = true, model = true,
   priority = true, price_in = true, price_out = true, price_cached = true,
@@ -170,6 +173,11 @@ function target.load()
     known[fact.name] = view
     known[view] = view
   end
+  for name, indices in pairs(host.models()) do
+    local list = {}
+    for i = 1, #indices do list[i] = all[indices[i]] end
+    by_model[name] = list
+  end
 end
 
 function target.is(value) return facts[value] ~= nil end
@@ -179,7 +187,7 @@ function target.fact(view) return facts[view] end
 
 -- What to say about a string that is no target.
 local function unknown(name)
-  if host.models()[name] then
+  if by_model[name] then
     return ("%q is a model, not a target: use leme.targets(%q)"):format(name, name)
   end
   if #names == 0 then return ("unknown target %q: no targets are configured"):format(name) end
@@ -255,18 +263,18 @@ end
 
 -- leme.targets(what) -> a fresh array of views.
 function target.list(what)
+  local list = by_model[what]
+  if list then
+    if #list < 4 then return { list[1], list[2], list[3] } end
+    return { unpack(list, 1, #list) }
+  end
   target.load()
   if what == nil then return table.move(all, 1, #all, 1, {}) end
   if type(what) == "string" then
-    local indices = host.models()[what]
-    if indices then
-      local list = {}
-      for i = 1, #indices do list[i] = all[indices[i]] end
-      return list
-    end
+    if by_model[what] then return target.list(what) end
     if known[what] then return { known[what] } end
     local every = table.move(names, 1, #names, 1, {})
-    for name in pairs(host.models()) do every[#every + 1] = name end
+    for name in pairs(by_model) do every[#every + 1] = name end
     context.blame(("leme.targets: %q is neither a model nor a target%s"):format(what,
       context.hint(what, every)))
   end
@@ -276,9 +284,9 @@ function target.list(what)
       .. " such as { tag = \"eu\" }, got " .. context.describe(what))
   end
   if #what == 0 and next(what) ~= nil then return selected(what) end
-  local list = {}
-  for i = 1, #what do list[i] = target.find(what[i]) end
-  return list
+  local found = {}
+  for i = 1, #what do found[i] = target.find(what[i]) end
+  return found
 end
 
 return target

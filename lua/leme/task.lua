@@ -3,7 +3,10 @@
 -- functions and were started beside the first (hedge, race, shadow). All that
 -- leaves for the engine is appended to `ops`.
 --
--- A plan's array part holds what has an id: answers, and the task of a timer.
+-- A plan's array part holds what has an id: answers, and the task of a timer. Its
+-- `seen` says that code of a policy may hold its answers.
+-- Everything here runs for each request: no table and no call that can be
+-- spared. Answers are read by place (see leme.answer).
 
 local context = require "leme.context"
 local answer = require "leme.answer"
@@ -11,20 +14,30 @@ local target = require "leme.target"
 
 local task = {}
 local now = context.now
-local new_answer = answer.new
-local fact = target.fact
+local new_answer, renew_answer = answer.new, answer.renew
+local facts = target.facts
 local yield, resume_coroutine = coroutine.yield, coroutine.resume
 local create_coroutine = coroutine.create
 
--- The operations of this step: six slots each, `n` slots in use.
-local ops = { n = 0 }
+local ID <const>, TARGET <const>, OK <const>, ERROR <const>, STATUS <const> = 1, 3, 4, 5, 6
+local WATCHER <const>, ANSWERED <const>, ENDED <const>, KIND <const> = 7, 8, 9, 10
+local FALLBACK <const>, COMMITTED <const>, CHILLED <const>, TASK <const> = 11, 12, 13, 14
+local SHADOW <const>, CANCELLED <const>, RETRYABLE <const> = 16, 17, 18
+local FIRST_TOKEN <const>, RETRY_AFTER <const>, TOTAL <const>, FINISH <const> = 19, 20, 21, 22
+local INPUT <const>, OUTPUT <const>, CACHED <const>, REASONING <const> = 23, 24, 25, 26
+local COST <const>, SPEED <const> = 27, 28
+
+-- The operations of this step: six slots each, `used` slots in use. An operation
+-- writes the slots it has; what is behind them is from before.
+local ops = {}
+local used = 0
 task.ops = ops
 
 local function push(op, a, b, c, d, e)
-  local n = ops.n
+  local n = used
   ops[n + 1], ops[n + 2], ops[n + 3] = op, a, b
   ops[n + 4], ops[n + 5], ops[n + 6] = c, d, e
-  ops.n = n + 6
+  used = n + 6
 end
 task.push = push
 
@@ -54,23 +67,23 @@ local function raise(message)
     context.describe(message)), 0)
 end
 
+local function where(who) return who.plan.policy.where or "?" end
+
 local finished
 
--- Continue ${who} until it waits again or is finished.
+-- Continue ${who} until it waits again or is finished. `now.task` keeps its name
+-- afterwards: who runs other code sets it.
 local function resume(who, a, b, c)
-  local outer = now.task
   now.task = who
   who.wait = false
   local co = who.co
   local ok, mark, result = resume_coroutine(co, a, b, c)
-  now.task = outer
   if not ok then return raise(mark) end
   if mark == DONE then
     if who.wait then
-      raise((now.policy.where or "?") .. ": a suspending call (req:try, leme.sleep, ...)"
+      raise(where(who) .. ": a suspending call (req:try, leme.sleep, ...)"
         .. " was made inside a coroutine of the policy's own, which cannot wait")
     end
-    who.co = false
     if idle_count < POOL_MAX then
       idle_count = idle_count + 1
       idle[idle_count] = co
@@ -78,11 +91,10 @@ local function resume(who, a, b, c)
     return finished(who, result)
   end
   if not who.wait then
-    raise((now.policy.where or "?") .. ": coroutine.yield was called outside a coroutine"
+    raise(where(who) .. ": coroutine.yield was called outside a coroutine"
       .. " of the policy's own; to pause, use leme.sleep(seconds)")
   end
 end
-task.resume = resume
 
 -- The running task, or a misuse: ${what} needs to suspend.
 local function running(what)
@@ -119,26 +131,60 @@ local function next_id(plan)
   return id
 end
 
--- Begin one attempt. ${tried}, if any, remembers it under the target's name.
-local function call(plan, view, limits, overlay, flags, tried)
-  local id = next_id(plan)
-  local a = new_answer(id, plan.req, view)
+-- Answers that no policy has seen are used again.
+local POOLED_ANSWERS = 64
+local spare, spare_count = {}, 0
+
+-- Begin one attempt.
+local function call(plan, view, limits, overlay, flags)
+  local id = plan.last + 1
+  local a
+  if spare_count > 0 and plan.policy.blind then
+    a = renew_answer(spare[spare_count], id, plan.req, view)
+    spare_count = spare_count - 1
+  else
+    a = new_answer(id, plan.req, view)
+  end
+  plan.last = id
   plan[id] = a
   plan.open = plan.open + 1
-  local known = fact(view)
-  if tried then tried[known.name] = a end
-  push("call", id, known.index, limits, overlay, flags)
+  local fact = facts[view]
+  if plan.tried then plan.tried[fact.name] = a end
+  local n = used
+  ops[n + 1], ops[n + 2], ops[n + 3] = "call", id, fact.index
+  ops[n + 4], ops[n + 5], ops[n + 6] = limits, overlay, flags
+  used = n + 6
   return a
 end
 task.call = call
 
 -- Wait until ${a}, just started, has answered.
 local function answered(who, a)
-  a.watcher = who
-  suspend(who)
+  if who.wait then suspend(who) end -- raises
+  a[WATCHER] = who
+  who.wait = true
+  yield()
   return a
 end
 task.answered = answered
+
+local function attempt_of(plan, id)
+  local a = plan[id]
+  if a and a[ID] == id then return a end
+end
+
+-- By name of target, the answer of what this request has tried (but shadows).
+function task.tried(plan)
+  local tried = plan.tried
+  if tried then return tried end
+  tried = {}
+  plan.tried = tried
+  for id = 1, plan.last do
+    local a = attempt_of(plan, id)
+    if a and a[TARGET] and not a[SHADOW] then tried[facts[a[TARGET]].name] = a end
+  end
+  return tried
+end
 
 function task.sleep(seconds)
   local who = running("leme.sleep")
@@ -166,13 +212,15 @@ end
 
 -- A task that runs ${fn}(req, tried) beside the one that starts it.
 function task.spawn(plan, fn, req, tried, shadow)
+  local parent = now.task
   local child = { plan = plan, co = coroutine_of_pool(), wait = false, timer = 0,
-    answered = false, answer = false, watcher = false, dead = false,
-    shadow = shadow or false, parent = now.task }
+    answer = false, dead = false, shadow = shadow or false, parent = parent,
+    [WATCHER] = false, [ANSWERED] = false }
   plan.children = plan.children or {}
   plan.children[#plan.children + 1] = child
   if shadow then plan.shadows = plan.shadows + 1 end
   resume(child, fn, req, tried)
+  now.task = parent
   return child
 end
 
@@ -185,7 +233,7 @@ end
 function task.await(list, seconds)
   local who = running("req:await")
   for i = 1, #list do
-    if list[i].answered then return outcome(list[i]), list[i] end
+    if list[i][ANSWERED] then return outcome(list[i]), list[i] end
   end
   if seconds and seconds <= 0 then return nil end
   local plan = who.plan
@@ -197,29 +245,27 @@ function task.await(list, seconds)
   elseif #list == 0 then
     context.blame("req:await: nothing to wait for: give it what req:start returned")
   end
-  for i = 1, #list do list[i].watcher = who end
+  for i = 1, #list do list[i][WATCHER] = who end
   local handle = suspend(who)
   who.timer = 0
-  for i = 1, #list do list[i].watcher = false end
+  for i = 1, #list do list[i][WATCHER] = false end
   if handle then return outcome(handle), handle end
 end
 
 -- Something ${handle} stands for has answered: wake who waits for it.
 local function notify(handle)
-  handle.answered = true
-  local who = handle.watcher
+  handle[ANSWERED] = true
+  local who = handle[WATCHER]
   if who and not who.dead then
-    handle.watcher = false
+    handle[WATCHER] = false
     return resume(who, handle)
   end
 end
-task.notify = notify
 
 local function cancel_answer(a)
-  if a.ended or a.cancelled then return end
-  a.cancelled = true
-  a.watcher = false
-  push("cancel", a.id, false, false, false, false)
+  if a[ENDED] or a[CANCELLED] then return end
+  a[CANCELLED], a[WATCHER] = true, false
+  push("cancel", a[ID], false, false, false, false)
 end
 
 -- Stop a started attempt, or a task with all that it started.
@@ -227,11 +273,11 @@ local function cancel(handle)
   if not handle.plan then return cancel_answer(handle) end
   if handle.dead then return end
   local plan = handle.plan
-  if handle.shadow and not handle.answered then plan.shadows = plan.shadows - 1 end
-  handle.dead, handle.watcher = true, false
+  if handle.shadow and not handle[ANSWERED] then plan.shadows = plan.shadows - 1 end
+  handle.dead, handle[WATCHER] = true, false
   for id = 1, plan.last do
-    local a = plan[id]
-    if a and a.task == handle then cancel_answer(a) end
+    local a = attempt_of(plan, id)
+    if a and a[TASK] == handle then cancel_answer(a) end
   end
   for _, child in ipairs(plan.children) do
     if child.parent == handle then cancel(child) end
@@ -241,13 +287,13 @@ task.cancel = cancel
 
 -- Wait until the relayed ${a} has ended.
 function task.relayed(who, a)
-  if a.ended then return a end
+  if a[ENDED] then return a end
   who.plan.relaying = who
   suspend(who)
   return a
 end
 
-local conclude
+local conclude, close
 
 -- ${who}'s function returned ${result}.
 function finished(who, result)
@@ -255,12 +301,12 @@ function finished(who, result)
   if who == plan then return conclude(plan, result) end
   if not answer.is(result) then
     raise(("%s: a route returned %s, expected an answer (req:try ...)"):format(
-      now.policy.where or "?", context.describe(result)))
+      where(who), context.describe(result)))
   end
   who.answer = result
   if who.shadow then
     plan.shadows = plan.shadows - 1
-    if plan.over then return task.close(plan) end
+    if plan.over then return close(plan) end
   end
   return notify(who)
 end
@@ -276,7 +322,7 @@ end
 local free, free_count = {}, 0
 
 -- Plans are reused too. What a policy may still hold (answers, tried) is not.
-function task.new_plan(req, policy)
+local function new_plan(req, policy)
   if free_count > 0 then
     local plan = free[free_count]
     free[free_count] = false
@@ -284,51 +330,62 @@ function task.new_plan(req, policy)
     plan.req, plan.policy = req, policy
     return plan
   end
-  local plan = { false, false, req = req, policy = policy, plan = false, co = false,
-    wait = false, last = 0, open = 0, over = false, dead = false, timer = 0,
+  local plan = { false, false, false, false, req = req, policy = policy, plan = false,
+    co = false, wait = false, last = 0, open = 0, over = false, dead = false, timer = 0,
     shadows = 0, tried = false, relay = false, relaying = false, result = false,
-    holds = false, children = false }
+    holds = false, children = false, forced = false, seen = false }
   plan.plan = plan
   return plan
 end
 
 local function recycle(plan)
-  if plan.children or plan.last > 16 or free_count == POOL_MAX then return end
-  for id = 1, plan.last do plan[id] = false end
-  plan.req, plan.policy, plan.co, plan.wait = false, false, false, false
-  plan.last, plan.open, plan.over, plan.timer = 0, 0, false, 0
-  plan.tried, plan.relay, plan.relaying = false, false, false
-  plan.result = false
+  local last = plan.last
+  if plan.children or last > 16 or free_count == POOL_MAX then return end
+  local blind = plan.policy.blind and not plan.seen and spare_count < POOLED_ANSWERS
+  for id = 1, last do
+    local a = plan[id]
+    if blind and a and a[ID] == id and not a[KIND] then
+      spare_count = spare_count + 1
+      spare[spare_count] = a
+    end
+    plan[id] = false
+  end
+  plan.last, plan.open, plan.over, plan.result = 0, 0, false, false
+  if plan.tried then plan.tried = false end
+  if plan.relay then plan.relay, plan.relaying = false, false end
+  if plan.forced or plan.seen then plan.forced, plan.seen = false, false end
   free_count = free_count + 1
   free[free_count] = plan
 end
 
-local function hook(name, fn, a, b)
-  now.phase = name
-  fn(a, b)
-  now.phase = "route"
+local function hook(name, plan, a, b)
+  local policy = plan.policy
+  now.phase, now.task, now.plan, now.policy = name, false, plan, policy
+  policy[name](a, b)
+  now.phase, now.plan, now.policy = "route", false, false
 end
 
 -- The route is over: done, unless a hook still wants to see how it ends.
-function task.close(plan)
+function close(plan)
   local policy = plan.policy
   if not policy.quiet or plan.shadows > 0 then
     if plan.shadows > 0 or (policy.attempted and plan.open > 0) then return end
     if policy.ended then
-      if not plan.result.ended then return end
-      hook("ended", policy.ended, plan.req, plan.result)
+      if not plan.result[ENDED] then return end
+      hook("ended", plan, plan.req, plan.result)
     end
   end
-  settle(plan)
-  push("done", false, false, false, false, false)
-  recycle(plan)
+  if plan.holds then settle(plan) end
+  ops[used + 1] = "done"
+  used = used + 6
+  return recycle(plan)
 end
 
 local function cancel_rest(plan)
   if plan.open == 0 then return end
   for id = 1, plan.last do
-    local a = plan[id]
-    if a and a.target and not a.shadow then cancel_answer(a) end
+    local a = attempt_of(plan, id)
+    if a and a[TARGET] and not a[SHADOW] then cancel_answer(a) end
   end
 end
 
@@ -340,89 +397,174 @@ end
 
 -- What the client gets for a failure without an attempt.
 local function failure(a)
-  if a.error == "policy_no_route" then
+  if a[ERROR] == "policy_no_route" then
     return 503, a.reason and "no target is left: " .. a.reason or "no target is left"
   end
-  return a.status > 0 and a.status or 502, "the service did not answer"
+  return a[STATUS] > 0 and a[STATUS] or 502, "the service did not answer"
 end
 
-function conclude(plan, result)
-  if plan.relay then
-    if result ~= nil and result ~= plan.relay then
-      raise(plan.policy.where .. ": the route returned "
-        .. (answer.is(result) and "another answer" or context.describe(result))
-        .. " after req:relay: only one answer can be relayed")
+-- What is not the answer of the last attempt. True when the route runs again:
+-- all its targets cool down, and "all are cooling" must not mean "all are refused".
+local function settle_on(plan, result)
+  if getmetatable(result) == "leme.answer" then
+    if result[CHILLED] and not plan.forced then
+      plan.forced = true
+      plan.co = coroutine_of_pool()
+      resume(plan, task.force, plan.req, plan.policy.run)
+      return true
     end
-  elseif getmetatable(result) == "leme.answer" then
-    if result.kind then
+    if result[KIND] then
       cancel_rest(plan)
       local status, why = failure(result)
-      push("reply", status, why, false, result.error, false)
+      push("reply", status, why, false, result[ERROR], false)
     else
-      push("relay", result.id, false, false, false, false)
+      push("relay", result[ID], false, false, false, false)
     end
-    plan.result = result
   elseif answer.is_reply(result) then
     cancel_rest(plan)
-    push("reply", result.status, result.body, result.headers,
-      result.error ~= "" and result.error, false)
-    plan.result = result
+    if result.words then
+      task.say(plan.req, result.words)
+    elseif result.body then
+      push("reply", result[STATUS], result.body, result.headers,
+        result[ERROR] ~= "" and result[ERROR], false)
+    end
   else
     raise(("%s: policy %q returned %s, expected an answer (req:try ...), leme.respond or"
       .. " leme.reject"):format(plan.policy.where, plan.policy.name,
       context.describe(result)))
   end
+end
+
+local function check_relayed(plan, result)
+  if result == nil or result == plan.relay then return end
+  raise(plan.policy.where .. ": the route returned "
+    .. (answer.is(result) and "another answer" or context.describe(result))
+    .. " after req:relay: only one answer can be relayed")
+end
+
+-- The route has come to ${result}.
+function conclude(plan, result)
+  if plan.relay then
+    check_relayed(plan, result)
+  else
+    if result and result == plan[plan.last] and not result[KIND] then
+      local n = used
+      ops[n + 1], ops[n + 2], ops[n + 3] = "relay", result[ID], false
+      used = n + 6
+    elseif settle_on(plan, result) then
+      return
+    end
+    plan.result = result
+  end
   plan.over = true
   if plan.children then leave_children(plan) end
-  return task.close(plan)
+  return close(plan)
 end
 
--- Run the policy's route on a new plan.
-function task.begin(plan, fn, req)
-  plan.co = coroutine_of_pool()
-  return resume(plan, fn, req, plan.tried)
+-- What happened: each returns how many slots of ops are in use.
+
+local events = {}
+task.events = events
+
+-- A new request. Returns its plan as well, which all later events bring along.
+function events.begin(req, policy)
+  used = 0
+  local plan = new_plan(req, policy)
+  local to = policy.target
+  if to then
+    call(plan, to, false, false, false)
+  else
+    plan.co = coroutine_of_pool()
+    resume(plan, policy.run, req)
+  end
+  return used, plan
 end
-task.conclude = conclude
+
+function events.answered(plan, id, ok, err, status, first_token, retry_after, retryable,
+                         fallback)
+  used = 0
+  local a = plan[id]
+  a[OK], a[ERROR], a[STATUS], a[FIRST_TOKEN] = ok, err, status, first_token
+  if not ok then
+    a[RETRY_AFTER], a[RETRYABLE], a[FALLBACK] = retry_after, retryable, fallback
+  end
+  a[ANSWERED] = true
+  local who = a[WATCHER]
+  if who then
+    if not who.dead then
+      a[WATCHER] = false
+      resume(who, a)
+    end
+  elseif plan.policy.target and not plan.over then
+    conclude(plan, a)
+  end
+  return used
+end
 
 -- An attempt has ended: hooks, and whoever waits for the end of a relay.
-function task.ended(plan, a)
-  a.ended = true
-  if not a.target then return end
+function events.ended(plan, id, err, total, finish, input, output, cached, reasoning, cost,
+                      committed, speed)
+  used = 0
+  local a = plan[id]
+  if err ~= "" then a[OK], a[ERROR] = false, err end
+  a[TOTAL], a[FINISH] = total, finish ~= "" and finish or nil
+  a[INPUT], a[OUTPUT], a[CACHED], a[REASONING] = input, output, cached, reasoning
+  a[COST], a[COMMITTED], a[SPEED], a[ENDED] = cost, committed, speed, true
+  local to = a[TARGET]
+  if not to then return used end
   plan.open = plan.open - 1
-  local attempted = plan.policy.attempted
-  if attempted then hook("attempted", attempted, a.target, a) end
+  if plan.policy.attempted then hook("attempted", plan, to, a) end
   local who = plan.relaying
   if who and plan.relay == a then
     plan.relaying = false
-    return resume(who, a)
+    resume(who, a)
+  elseif plan.over then
+    close(plan)
   end
-  if plan.over then return task.close(plan) end
+  return used
+end
+
+function events.timer(plan, id)
+  used = 0
+  local who = plan[id]
+  if who and who.timer == id and not who.dead then resume(who) end
+  return used
+end
+
+-- One event of a filtered answer; leme.filter pushes what becomes of it.
+function events.item(plan, id, data)
+  used = 0
+  now.phase, now.task, now.plan, now.policy = "filter", false, plan, plan.policy
+  task.filter(plan[id], data)
+  now.phase, now.plan, now.policy = "route", false, false
+  return used
 end
 
 -- The client has left: hooks for what was in the air, then nothing more.
-function task.gone(plan)
+function events.gone(plan)
   local attempted, last = plan.policy.attempted, plan.result
   for id = 1, plan.last do
-    local a = plan[id]
-    if a and a.target then
+    local a = attempt_of(plan, id)
+    if a and a[TARGET] then
       last = last or a
-      if not a.ended and not a.shadow then
-        a.ok, a.error, a.ended = false, "caller_cancelled", true
-        a.retryable, a.fallback = false, false
-        if attempted then hook("attempted", attempted, a.target, a) end
+      if not a[ENDED] and not a[SHADOW] then
+        a[OK], a[ERROR], a[ENDED] = false, "caller_cancelled", true
+        a[RETRYABLE], a[FALLBACK] = false, false
+        if attempted then hook("attempted", plan, a[TARGET], a) end
       end
     end
   end
   if plan.policy.ended then
     if not last then
       last = answer.none("the client left")
-      last.error, last.status, last.fallback = "caller_cancelled", 499, false
+      last[ERROR], last[STATUS], last[FALLBACK] = "caller_cancelled", 499, false
     end
-    hook("ended", plan.policy.ended, plan.req, last)
+    hook("ended", plan, plan.req, last)
   end
   settle(plan)
   plan.dead = true
-  ops.n = 0
+  used = 0
+  return 0
 end
 
 return task

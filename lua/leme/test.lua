@@ -85,10 +85,6 @@ end
 -- Host functions about a request.
 
 local function request_functions(world, door)
-  function door.plan(req)
-    local flow = world.flows[req]
-    return flow and flow.slot
-  end
   function door.overlay(req, fields)
     local flow = world.flows[req]
     flow.overlays[#flow.overlays + 1] = fields
@@ -292,12 +288,39 @@ function perform.relay(world, flow, id, resume)
   if call.due and call.due <= world.clock then ended(world, flow, call, "", 0) end
 end
 
+-- The text of a completion, or of a stream's chunk.
+local function text_of(json)
+  local choice = type(json) == "table" and type(json.choices) == "table" and json.choices[1]
+  if not choice then return nil end
+  local part = choice.message or choice.delta or {}
+  return part.content or choice.text
+end
+
+-- What a client reads in a reply of the policy's own.
+local function words_of(body)
+  if not body:find("^data: ") then return text_of(host.decode(body)) end
+  local words = ""
+  for data in body:gmatch("data: ([^\n]*)") do
+    words = words .. (data ~= "[DONE]" and text_of(host.decode(data)) or "")
+  end
+  return words
+end
+
 function perform.reply(world, flow, status, body, headers, err)
   local result = flow.result
   result.status, result.body, result.headers = status, body, headers or {}
   result.ok, result.error = status < 400, err or ""
   result.first_token, result.replied = world.clock - flow.at, true
+  result.text = words_of(body)
 end
+
+function perform.open(world, flow, status, text, headers)
+  perform.reply(world, flow, status, text, headers)
+end
+
+function perform.write(_, flow, text) flow.result.body = flow.result.body .. text end
+
+function perform.close(_, flow, cut) flow.result.cut = cut end
 
 function perform.done(world, flow)
   flow.result.done = true
@@ -315,9 +338,11 @@ end
 
 function step(world, flow, event, ...)
   if flow.done then return end
-  local driver, ops = world.driver, task.ops
+  local events, ops, now = world.driver.events, task.ops, context.now
   local from = #world.notes
-  local used = driver.step(flow.req, event, ...)
+  local used, plan = events[event](flow.plan or flow.req, ...)
+  flow.plan = flow.plan or plan
+  now.task, now.phase = false, "test"
   for i = from + 1, #world.notes do
     local passed = world.notes[i]
     if passed.kind == "pass" then
@@ -367,7 +392,7 @@ function World:send(fields)
   setmetatable(req, Req)
   local result = { attempts = {}, fetches = {}, passes = {}, items = {}, ops = {}, done = false,
     req = req }
-  local flow = { req = req, slot = {}, calls = {}, overlays = {}, result = result, count = 0,
+  local flow = { req = req, calls = {}, overlays = {}, result = result, count = 0,
     at = self.clock, deadline = self.clock + (fields and fields.timeout or 600) }
   result.flow = flow
   self.flows[req] = flow

@@ -1,192 +1,245 @@
 -- leme.walk: what all combinators share: which candidates can be used now, why
--- the others were passed over, and the walk along the rest when one fails.
+-- the others were passed over, and the walk along the rest when one fails. While
+-- the first choice serves, no table is made.
 
 local host = require "leme.host"
 local context = require "leme.context"
 local answer = require "leme.answer"
 local target = require "leme.target"
+local task = require "leme.task"
 local request = require "leme.request"
 
 local walk = {}
-local fact = target.fact
+local now = context.now
+local facts = target.facts
+local attempt, forced_of, tried_of = request.attempt, request.forced, request.tried
 
--- Why candidate ${item} cannot be used now (nil: it can), and whether only
--- because it cools down. A function decides for itself.
-local function obstacle(item, tried, forced)
-  if type(item) == "function" then return nil end
-  local known = fact(item)
-  if tried[known.name] then return "already tried" end
-  local state, why = host.state(known.index)
-  if state == "ready" or state == "half_open" then return nil end
+local TARGET <const>, OK <const>, ERROR <const>, KIND <const> = 3, 4, 5, 10
+local FALLBACK <const>, CHILLED <const>, RETRY_AFTER <const> = 11, 13, 20
+
+-- Why the target cannot be used now (nil: it can), whether only because it cools
+-- down, and whether it is to be probed.
+local function obstacle(known, tried, forced)
+  if tried and tried[known.name] then return "already tried" end
+  local ready, state, why = host.usable(known.index)
+  if ready then return nil end
+  if state == "half_open" then return nil, nil, true end
   if state == "cooling" and forced then return nil end
   return why and why ~= "" and state .. ": " .. why or state, state == "cooling"
 end
 
-local function note(item, reason)
-  host.note("pass", fact(item).index, reason)
+local function pass(known, reason)
+  host.note("pass", known.index, reason)
+  return known.name .. " (" .. reason .. ")"
 end
 
--- Give ${item} the request. nil, reason when it was half open and another request
--- holds the probe. A probe that answers well closes the matter; a failed one
--- leaves the target half open, and the next may probe after a while.
-local function give(req, tried, item)
-  if type(item) == "function" then
-    local a = item(req, tried)
-    if answer.is(a) then return a end
-    context.blame("a route returned " .. context.describe(a)
-      .. ", expected an answer (req:try ...)")
-  end
-  local index = fact(item).index
-  if host.state(index) ~= "half_open" then return request.attempt(req, item) end
-  if not host.probe(index) and not request.forced(req) then
-    note(item, "half open: another request probes")
-    return nil, "half open"
-  end
-  local a = request.attempt(req, item)
-  if a.ok then host.restore(index) end
+local function called(item, req, tried)
+  local a = item(req, tried)
+  local plan = now.task.plan
+  if a and (a == plan[plan.last] or answer.is(a)) then return a end
+  context.blame("a route returned " .. context.describe(a)
+    .. ", expected an answer (req:try ...)")
+end
+
+-- Give half open ${item} the request. nil when another request holds the probe.
+-- A probe that answers well closes the matter; a failed one leaves the target
+-- half open, and the next may probe after a while.
+local function probe(who, req, item, forced)
+  local index = facts[item].index
+  if not host.probe(index) and not forced then return nil end
+  local a = attempt(who, req, item)
+  if a[OK] then host.restore(index) end
   return a
 end
-walk.give = give
 
--- Begin ${item} without waiting: a handle, or nil, reason, whether it cools.
-function walk.launch(req, tried, item)
-  local reason, cools = obstacle(item, tried, request.forced(req))
-  if reason then
-    note(item, reason)
-    return nil, fact(item).name .. " (" .. reason .. ")", cools
+-- Give ${item} the request: its answer; or nil, what to say of it, and whether
+-- it only cools down.
+local function give(who, req, tried, item, forced)
+  local known = facts[item]
+  if not known then return called(item, req, tried) end
+  local reason, cools, half_open = obstacle(known, tried, forced)
+  if not reason then
+    if not half_open then return attempt(who, req, item) end
+    local a = probe(who, req, item, forced)
+    if a then return a end
+    reason, cools = "half open: another request probes", true
   end
-  if type(item) ~= "function" then
-    local index = fact(item).index
-    if host.state(index) == "half_open" and not host.probe(index) then
-      note(item, "half open: another request probes")
-      return nil, fact(item).name .. " (half open)", true
-    end
-  end
-  return request.start(req, item)
+  return nil, pass(known, reason), cools
 end
 
-local function reasons(list)
-  return #list > 0 and table.concat(list, ", ") or nil
+-- Begin ${item} without waiting: a handle, or nil, what to say of it, whether it
+-- cools.
+function walk.launch(req, tried, item)
+  local known = facts[item]
+  if not known then return request.start(req, item) end
+  local reason, cools, half_open = obstacle(known, tried, forced_of(req))
+  if not reason and half_open and not host.probe(known.index) then
+    reason, cools = "half open: another request probes", true
+  end
+  if not reason then return request.start(req, item) end
+  return nil, pass(known, reason), cools
 end
 
 -- What a walk came to when no candidate could be used.
 local function nothing(said, chilled)
-  return answer.none(reasons(said or {}), chilled)
+  return answer.none(said and #said > 0 and table.concat(said, ", ") or nil, chilled)
 end
 walk.nothing = nothing
 
-local function said_of(item, reason)
-  return fact(item).name .. " (" .. reason .. ")"
+-- What became of the candidates that did not serve.
+local function new_story(rest)
+  return { said = {}, chilled = false, last = nil, rest = rest }
 end
 
--- The items of ${source} for this request: prepared already, or a function of
--- the request that lists them.
-local function items(source, req)
-  if type(source) ~= "function" then return source end
-  return walk.prepare(source(req))
-end
-walk.items = items
-
--- In the order given. No table is made while the first candidate serves.
-function walk.in_order(req, tried, source)
-  local list = items(source, req)
-  local forced = request.forced(req)
-  local last, said, chilled
-  for i = 1, #list do
-    local item = list[i]
-    local reason, cools = obstacle(item, tried, forced)
-    local a
-    if reason then
-      note(item, reason)
-    else
-      a, reason = give(req, tried, item)
-      cools = reason ~= nil
+local function tell(story, a, said, cools)
+  if a and not a[KIND] then
+    story.last = a
+    if story.rest and a[ERROR] == "provider_rate_limited" then
+      host.cool(facts[a[TARGET]].index, a[RETRY_AFTER] or story.rest, "rate limited")
     end
-    if a and (a.ok or not a.fallback) then return a end
-    if a and a.kind == "none" then
-      chilled = chilled or a.chilled
-      said = said or {}
-      said[#said + 1] = a.reason
-    elseif a then
-      last = a
-    else
-      chilled = chilled or cools
-      said = said or {}
-      said[#said + 1] = said_of(item, reason)
-    end
+    return
   end
-  return last or nothing(said, chilled)
+  story.chilled = story.chilled or (a and a[CHILLED] or cools) or false
+  story.said[#story.said + 1] = a and a.reason or said
+end
+
+local function outcome(story)
+  return story.last or nothing(story.said, story.chilled)
+end
+
+-- In the order given, from ${first} on.
+local function in_order(who, req, tried, list, first, story)
+  local forced = forced_of(req)
+  for i = first, #list do
+    if not tried and who.plan.last > 0 then tried = tried_of(req) end
+    local a, said, cools = give(who, req, tried, list[i], forced)
+    if a and (a[OK] or not a[FALLBACK]) then return a end
+    tell(story, a, said, cools)
+  end
+  return outcome(story)
+end
+
+-- ${rest}, if any: how long a target rests that says "too many requests".
+function walk.in_order(req, tried, list, rest)
+  local who = now.task or task.running("req:try")
+  local first = list[1]
+  if tried or who.plan.last > 0 or not first then
+    return in_order(who, req, tried, list, 1, new_story(rest))
+  end
+  local known = facts[first]
+  local a
+  if not known then
+    a = called(first, req)
+  elseif host.usable(known.index) then
+    a = attempt(who, req, first)
+  else
+    return in_order(who, req, nil, list, 1, new_story(rest))
+  end
+  if a[OK] or not a[FALLBACK] then return a end
+  local story = new_story(rest)
+  tell(story, a)
+  return in_order(who, req, nil, list, 2, story)
 end
 
 -- The candidates that can be used now; passed over ones are noted, once.
-local function usable(list, tried, forced, gone, said)
-  local pool, chilled = {}, false
+local function usable(list, tried, forced, gone, story)
+  local pool = {}
   for i = 1, #list do
     local item = list[i]
+    local known = facts[item]
     if not gone[i] then
-      local reason, cools = obstacle(item, tried, forced)
+      local reason, cools
+      if known then reason, cools = obstacle(known, tried, forced) end
       if not reason then
         pool[#pool + 1] = item
-      elseif said then
-        chilled = chilled or cools
-        note(item, reason)
-        said[#said + 1] = said_of(item, reason)
+      elseif story then
+        tell(story, nil, pass(known, reason), cools)
       end
     end
   end
-  return pool, chilled
+  return pool
 end
 
 local function index_in(list, item)
   for i = 1, #list do
     if list[i] == item then return i end
   end
+  context.blame("the combinator's function chose something that is not in its list")
+end
+
+-- Choose again and again among those of ${list} that are left.
+local function choosing(who, req, tried, list, choose, gone, story)
+  local forced = forced_of(req)
+  if not tried and who.plan.last > 0 then tried = tried_of(req) end
+  local pool = usable(list, tried, forced, gone, story)
+  while #pool > 0 do
+    local item = choose(pool, req)
+    gone[index_in(list, item)] = true
+    local a, said, cools = give(who, req, tried, item, forced)
+    if a and (a[OK] or not a[FALLBACK]) then return a end
+    tell(story, a, said, cools)
+    if not tried and who.plan.last > 0 then tried = tried_of(req) end
+    pool = usable(list, tried, forced, gone)
+  end
+  return outcome(story)
+end
+
+-- Nothing was tried yet, and all of ${list} are targets that can be used?
+local function all_ready(list)
+  for i = 1, #list do
+    local known = facts[list[i]]
+    if not known or not host.usable(known.index) then return false end
+  end
+  return #list > 0
 end
 
 -- ${choose}(pool, req) picks one of the usable candidates; when it fails and
 -- another may help, choose again among the rest.
-function walk.choosing(req, tried, source, choose)
-  local list = items(source, req)
-  local forced = request.forced(req)
-  local gone, said, last = {}, {}, nil
-  local pool, chilled = usable(list, tried, forced, gone, said)
-  while #pool > 0 do
-    local item = choose(pool, req)
-    local at = index_in(list, item)
-    if not at then
-      context.blame("the combinator's function chose something that is not in its list")
-    end
-    gone[at] = true
-    local a, reason = give(req, tried, item)
-    if a and (a.ok or not a.fallback) then return a end
-    if a and a.kind == "none" then
-      chilled = chilled or a.chilled
-      said[#said + 1] = a.reason
-    elseif a then
-      last = a
-    else
-      chilled = true
-      said[#said + 1] = said_of(item, reason)
-    end
-    pool = usable(list, tried, forced, gone)
+function walk.choosing(req, tried, list, choose)
+  local who = now.task or task.running("req:try")
+  if tried or who.plan.last > 0 or not all_ready(list) then
+    return choosing(who, req, tried, list, choose, {}, new_story())
   end
-  return last or nothing(said, chilled)
+  local item = choose(list, req)
+  if not facts[item] then index_in(list, item) end
+  local a = attempt(who, req, item)
+  if a[OK] or not a[FALLBACK] then return a end
+  local story = new_story()
+  tell(story, a)
+  return choosing(who, req, nil, list, choose, { [index_in(list, item)] = true }, story)
+end
+
+-- Are these ready to be walked? Second result: does any run code of its own?
+local function ready(list)
+  local n, code = #list, false
+  for i = 1, n do
+    local item = list[i]
+    if not facts[item] then
+      if type(item) ~= "function" then return false end
+      code = true
+    end
+  end
+  return next(list, n > 0 and n or nil) == nil, code
+end
+
+local function check_list(list)
+  if type(list) == "table" and not facts[list] then return end
+  context.blame("expected a list of routes such as { \"a/b\", \"c/d\" }, got "
+    .. context.describe(list))
 end
 
 -- Check a list of routes once: names become views, lists become functions.
 function walk.prepare(list)
-  if type(list) ~= "table" or target.is(list) then
-    context.blame("expected a list of routes such as { \"a/b\", \"c/d\" }, got "
-      .. context.describe(list))
-  end
-  local ready = {}
+  check_list(list)
+  local made = {}
   for i = 1, #list do
     local item = list[i]
-    if type(item) == "table" and not target.is(item) then
+    if type(item) == "table" and not facts[item] then
       local inner = walk.prepare(item)
       item = function(req, tried) return walk.in_order(req, tried, inner) end
+      context.mark_blind(item, inner)
     end
-    ready[i] = request.function_of(item)
+    made[i] = request.function_of(item)
   end
   for key in pairs(list) do
     if type(key) ~= "number" or key < 1 or key > #list then
@@ -194,17 +247,30 @@ function walk.prepare(list)
         tostring(key)))
     end
   end
-  return ready
+  return made
 end
 
--- The list a combinator was given: a list, or a function(req) -> list.
+-- What ${list_of}(req) lists.
+function walk.items(list_of, req)
+  local plan = now.task.plan
+  local before = plan.last
+  local list = list_of(req)
+  check_list(list)
+  local as_it_is, code = ready(list)
+  if code or plan.last ~= before then plan.seen = true end
+  if as_it_is then return list end
+  plan.seen = true
+  return walk.prepare(list)
+end
+
+-- What a combinator was given: a prepared list, or else a function(req) -> list.
 function walk.source(what, name)
-  if type(what) == "function" then return what end
-  local ready = walk.prepare(what)
-  if #ready == 0 then
+  if type(what) == "function" then return nil, what end
+  local list = walk.prepare(what)
+  if #list == 0 then
     context.blame(("%s: the list of routes is empty"):format(name))
   end
-  return ready
+  return list
 end
 
 request.set_in_order(function(req, tried, list)

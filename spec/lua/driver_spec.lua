@@ -3,6 +3,7 @@
 package.path = "./spec/lua/?.lua;" .. package.path
 local world = require "world"
 
+local SLOTS = { done = 0 } -- beside the word; others are shown with two
 local TARGETS = { "a/1", "b/2", "c/3" }
 
 -- Drives step by hand: what the engine would do, one event at a time.
@@ -10,20 +11,25 @@ local function engine(source)
   local room = world.room { targets = TARGETS, services = { "facts" } }
   local _, policy = room.load('local leme = require "leme"\n' .. source)
   local host = room.require "leme.host"
-  local slot, req = {}, setmetatable({}, { __index = host.methods })
-  host.plan = function() return slot end
+  local req, plan = setmetatable({}, { __index = host.methods }), nil
   local hand = { room = room, policy = policy, req = req }
-  function hand.step(event, ...)
-    local used = room.driver.step(req, event, ...)
-    local said = {}
+  local function said(used)
+    local list = {}
     for i = 1, used, 6 do
       local words = {}
-      for k = 0, 2 do words[#words + 1] = tostring(room.driver.ops[i + k]) end
-      said[#said + 1] = table.concat(words, " ")
+      for k = 0, SLOTS[room.driver.ops[i]] or 2 do
+        words[#words + 1] = tostring(room.driver.ops[i + k])
+      end
+      list[#list + 1] = table.concat(words, " ")
     end
-    return table.concat(said, "; ")
+    return table.concat(list, "; ")
   end
-  function hand.begin() return hand.step("begin", policy) end
+  function hand.step(event, ...) return said((room.driver.events[event](plan, ...))) end
+  function hand.begin()
+    local used
+    used, plan = room.driver.events.begin(req, policy)
+    return said(used)
+  end
   function hand.ok(id) return hand.step("answered", id, true, "", 200, 0.1, nil, false, false) end
   function hand.fail(id, err, fallback)
     return hand.step("answered", id, false, err or "provider_overloaded", 503, 0.1, nil, true,
@@ -45,7 +51,7 @@ describe("step", function()
       'leme.fallback { "b/2", "a/1" }', '{ "b/2" }' } do
       local hand = engine(route(source))
       assert.equal("call 1 2", hand.begin())
-      assert.equal("relay 1 false; done false false", hand.ok(1))
+      assert.equal("relay 1 false; done", hand.ok(1))
     end
   end)
 
@@ -55,14 +61,14 @@ describe("step", function()
       assert.equal("call 1 1", hand.begin())
       assert.equal("call 2 2", hand.fail(1))
       assert.equal("", hand.ended(1, "provider_overloaded"))
-      assert.equal("relay 2 false; done false false", hand.ok(2))
+      assert.equal("relay 2 false; done", hand.ok(2))
     end
   end)
 
   it("relays the failed attempt when the route returns it", function()
     local hand = engine(route '"a/1"')
     hand.begin()
-    assert.equal("relay 1 false; done false false", hand.fail(1, "provider_invalid_request", false))
+    assert.equal("relay 1 false; done", hand.fail(1, "provider_invalid_request", false))
   end)
 
   it("waits for the end when a hook wants it, then is done", function()
@@ -71,7 +77,7 @@ describe("step", function()
       ended = function(req, a) LOG = LOG .. a.usage.total end]]))
     assert.equal("call 1 1", hand.begin())
     assert.equal("relay 1 false", hand.ok(1))
-    assert.equal("done false false", hand.ended(1))
+    assert.equal("done", hand.ended(1))
   end)
 
   it("fills in the ended answer for req:relay", function()
@@ -82,7 +88,7 @@ describe("step", function()
     end]])
     hand.begin()
     assert.equal("relay 1 false", hand.ok(1))
-    assert.equal("done false false", hand.ended(1))
+    assert.equal("done", hand.ended(1))
     assert.same({ "cost=0.01", "finish=\"stop\"" }, { hand.room.world.traces[1].key .. "="
       .. hand.room.world.traces[1].json, "finish=" .. hand.room.world.traces[2].json })
   end)
@@ -91,7 +97,7 @@ describe("step", function()
     local hand = engine(route 'leme.hedge({ "a/1", "b/2" }, { after = 0.5, share = 1 })')
     assert.equal("call 1 1; wait 2 0.5", hand.begin())
     assert.equal("call 3 2", hand.step("timer", 2))
-    assert.equal("cancel 1 false; relay 3 false; done false false", hand.ok(3))
+    assert.equal("cancel 1 false; relay 3 false; done", hand.ok(3))
   end)
 
   it("ignores a timer whose wait is over", function()
@@ -103,7 +109,7 @@ describe("step", function()
     assert.equal("call 1 1; wait 2 1", hand.begin())
     assert.equal("call 3 2", hand.fail(1))
     assert.equal("", hand.step("timer", 2))
-    assert.equal("relay 3 false; done false false", hand.ok(3))
+    assert.equal("relay 3 false; done", hand.ok(3))
   end)
 
   it("sleeps and fetches", function()
@@ -114,14 +120,14 @@ describe("step", function()
     end]])
     assert.equal("wait 1 2", hand.begin())
     assert.equal('fetch 2 facts', hand.step("timer", 1))
-    assert.equal("reply 200 hello; done false false", hand.ok(2))
+    assert.equal("reply 200 hello; done", hand.ok(2))
   end)
 
   it("replies in the policy's own words", function()
     local hand = engine(route [[function()
       return leme.reject(429, "slow down", { retry_after = 3 }) end]])
-    assert.equal("reply 429 slow down; done false false", hand.begin())
-    assert.same({ ["retry-after"] = "3" }, hand.room.driver.ops[4])
+    assert.equal("reply 429 slow down; done", hand.begin())
+    assert.same({ ["retry-after"] = "3", ["retry-after-ms"] = "3000" }, hand.room.driver.ops[4])
     assert.equal("policy_rate_limited", hand.room.driver.ops[5])
   end)
 
@@ -164,13 +170,13 @@ describe("step", function()
       function(req) return req:try "a/1" end,
       function(req) return req:try "b/2" end }]])
     assert.equal("call 1 1; call 2 2", hand.begin())
-    assert.equal("cancel 1 false; relay 2 false; done false false", hand.ok(2))
+    assert.equal("cancel 1 false; relay 2 false; done", hand.ok(2))
   end)
 
   it("keeps a shadow out of the way and out of the answer", function()
     local hand = engine(route 'leme.shadow("a/1", "b/2", { max_usd = 0.01 })')
     assert.equal("call 1 2; call 2 1", hand.begin())
-    assert.equal("relay 2 false; done false false", hand.ok(2))
+    assert.equal("relay 2 false; done", hand.ok(2))
   end)
 
   it("passes one attempt's edits as an overlay, and limits as given", function()

@@ -203,7 +203,7 @@ describe("strategy", function()
   it("guard: asks first, redacts, falls back to the safe model", function()
     local w = setup "guard"
     w:script("moderation", { body = '{"flagged":true}' })
-    assert.equal("I can't help with that.", w:request().body)
+    assert.equal("I can't help with that.", w:request().text)
     w:script("moderation", { body = '{"flagged":false}' })
     local r = w:send()
     w:after(0.05, function()

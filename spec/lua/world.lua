@@ -35,6 +35,12 @@ local function where(level)
   return info.short_src .. ":" .. info.currentline
 end
 
+-- Does a function of a policy take a second argument?
+local function wants(fn)
+  local info = debug.getinfo(fn, "Su")
+  return info.nparams > 1 and not info.short_src:find("lua/leme/", 1, true)
+end
+
 -- { "openai/gpt-4o", { name = "a/b", weight = 2 } } -> the catalogue.
 local function catalogue(targets)
   local list = {}
@@ -66,7 +72,7 @@ local function new_host(options)
   local services = {}
   for _, name in ipairs(options.services or {}) do services[name] = true end
   return {
-    where = where, methods = {}, null = json.null,
+    where = where, wants = wants, methods = {}, null = json.null,
     catalog = function() return catalog end,
     models = function() return models end,
     services = function() return services end,

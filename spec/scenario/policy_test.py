@@ -46,7 +46,8 @@ def reject(w):
     equal(len(up.calls), 0, "calls")
 
 
-@promise("leme.respond is the client's answer: text, table, status, headers")
+@promise("leme.respond is the client's answer: a text in the client's format; "
+         "table, status, headers as they are")
 def respond(w):
     server = w.leme(*model('''
     if req.seed == 1 then return leme.respond("plain") end
@@ -54,8 +55,15 @@ def respond(w):
     return leme.respond(202, "<p>", { ["content-type"] = "text/html",
       ["x-mine"] = "yes" })'''), a=w.upstream())
     answer = server.chat(seed=1)
-    equal((answer.status, answer.body), (200, b"plain"), "text")
-    check(answer.headers["content-type"].startswith("text/plain"), "type")
+    equal((answer.status, answer.text), (200, "plain"), "text")
+    equal(answer.json["object"], "chat.completion", "object")
+    equal(answer.json["model"], "m", "model")
+    equal(answer.json["choices"][0]["finish_reason"], "stop", "finish")
+    answer = server.chat(seed=1, stream=True,
+                         stream_options={"include_usage": True})
+    equal(answer.text, "plain", "text of the stream")
+    equal(answer.events[-1], "[DONE]", "last event")
+    check('"total_tokens":0' in answer.events[-2], "usage", answer.events)
     answer = server.chat(seed=2)
     equal(answer.body, b'{"a":1,"b":[]}', "table")
     equal(answer.headers["content-type"], "application/json", "type")

@@ -445,7 +445,7 @@ static void where_skips_the_library(void)
     vm_push_lib_env(vm);
     lua_pushcfunction(L, ask_where);
     lua_setfield(L, -2, "where");
-    CHECK(run_in("leme/blame.lua", "return function() local x = where()"
+    CHECK(run_in("lua/leme/blame.lua", "return function() local x = where()"
                                    " return x end") == 0);
     vm_push_env(vm);
     lua_insert(L, -2);
