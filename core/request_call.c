@@ -92,7 +92,10 @@ static void launch(struct flight *f, const char *path, char *more)
         .provider = flight_provider(f), .method = "POST", .path = path,
         .body = f->body.data, .body_bytes = f->body.len,
         .stream = r->stream && f->target >= 0,
-        .connect_timeout = f->limits.connect, .owner = f};
+        .connect_timeout = f->limits.connect
+                               ? f->limits.connect
+                               : r->config->settings.connect_timeout,
+        .owner = f};
 
     call.hold_bytes = call.stream && !f->limits.hold_all
                           ? CEIL_HOLD_BYTES : r->config->settings.answer_max;
