@@ -365,6 +365,7 @@ function anthropic:request(body, facts)
   out.thinking = thinking
   out.output_config = common.given(body.output_config)
   if effort then out.output_config = common.with(common.table(out.output_config), { effort = effort }) end
+  common.note_functions(body, facts)
   local _, _, allowed = common.tool_choice(body)
   local tools, invented = read_tools(body, can, conversation, ledger, allowed)
   out.tools = #tools > 0 and tools or nil

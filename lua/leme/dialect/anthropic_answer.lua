@@ -151,7 +151,7 @@ function answer.read(text, facts)
     said.refusal = refusal_of(body.stop_details)
   end
   said.extra = said:replay()
-  return chat.completion({ id = common.filled(body.id), model = common.text(body.model) or facts.model },
+  return chat.completion({ functions = facts.functions, id = common.filled(body.id), model = common.text(body.model) or facts.model },
     { { message = chat.message(said), finish = finish_of(reason, #said.calls), native = reason } },
     usage_of(add_usage(nil, common.given(body.usage))))
 end

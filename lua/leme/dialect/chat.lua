@@ -53,7 +53,20 @@ function chat.message(said)
   return message
 end
 
--- head: { id, model, created }; choices: list of { message, finish, native,
+-- Old clients asked for functions, and look for function_call.
+function chat.as_functions(choices)
+  for _, choice in ipairs(choices) do
+    local call = common.table(choice.message.tool_calls)[1]
+    if call then
+      choice.message.function_call = call["function"]
+      choice.message.tool_calls = nil
+      choice.finish_reason = "function_call"
+    end
+  end
+end
+
+-- head: { id, model, created, functions = did the client ask for functions };
+-- choices: list of { message, finish, native,
 -- logprobs }.
 function chat.completion(head, choices, usage)
   local list = host.array {}
@@ -61,6 +74,7 @@ function chat.completion(head, choices, usage)
     list[i] = { index = i - 1, message = choice.message, finish_reason = choice.finish,
       native_finish_reason = choice.native, logprobs = choice.logprobs or NULL }
   end
+  if head.functions then chat.as_functions(list) end
   return { id = head.id or "chatcmpl-" .. common.letters(tostring(host.wall()), 24),
     object = "chat.completion", created = head.created or now(), model = head.model or "",
     choices = list, usage = usage }
@@ -75,7 +89,7 @@ Writer.__index = Writer
 -- are sent once a choice. extras: members every chunk has at the top.
 function chat.writer(facts)
   return setmetatable({ id = "", model = facts.model or "", created = now(), out = nil,
-    begun = {}, finished = {} }, Writer)
+    begun = {}, finished = {}, functions = facts.functions }, Writer)
 end
 
 function Writer:head(id, model, created)
@@ -112,8 +126,21 @@ function Writer:begin(index)
   self:put { choice_of(index, { role = "assistant", content = "" }) }
 end
 
+-- The first call's pieces as the old function_call.
+local function function_delta(delta)
+  local call = delta.tool_calls[1]
+  if #delta.tool_calls > 0 and call.index ~= 0 then call = nil end
+  delta = common.with(delta, { function_call = call and call["function"] })
+  delta.tool_calls = nil
+  return delta
+end
+
 function Writer:delta(delta, index, logprobs)
   index = index or 0
+  if self.functions and delta.tool_calls then
+    delta = function_delta(delta)
+    if next(delta) == nil then return end
+  end
   self:begin(index)
   self:put { choice_of(index, delta, nil, nil, logprobs) }
 end
@@ -133,6 +160,7 @@ end
 function Writer:finish(reason, native, index)
   index = index or 0
   if self.finished[index] then return end
+  if self.functions and reason == "tool_calls" then reason = "function_call" end
   self:begin(index)
   self.finished[index] = reason
   self:put { choice_of(index, {}, reason, native) }

@@ -178,7 +178,7 @@ function cohere:request(body, facts)
   local stream = facts.stream
   if stream == nil then stream = body.stream == true end
   out.stream = stream
-  facts.functions = common.given(body.functions) ~= nil or nil
+  common.note_functions(body, facts)
   read_numbers(body, out, ledger)
   read_limit(body, out, facts, ledger)
   read_tools(body, out, ledger)
@@ -249,7 +249,7 @@ function cohere:answer(text, facts) -- luacheck: ignore 212/self
   if FINISH[reason] == "content_filter" and #said.text == 0 and #said.calls == 0 then
     return nil, "provider_content_filtered", "the answer was filtered"
   end
-  return chat.completion({ id = common.filled(body.id), model = facts.model },
+  return chat.completion({ functions = facts.functions, id = common.filled(body.id), model = facts.model },
     { { message = chat.message(said), finish = finish_of(reason, #said.calls), native = reason } },
     usage_of(body.usage))
 end

@@ -393,6 +393,12 @@ function common.tools(body)
   return list
 end
 
+-- Answers to a client that asked for functions say function_call.
+function common.note_functions(body, facts)
+  facts.functions = common.is_list(common.given(body.functions))
+    and not common.is_list(common.given(body.tools)) or nil
+end
+
 -- "auto" | "none" | "required" | "function", the name, and the names allowed.
 function common.tool_choice(body)
   local choice = common.given(body.tool_choice) or common.given(body.function_call)

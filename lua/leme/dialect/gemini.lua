@@ -24,10 +24,11 @@ end
 
 -- --- tools ------------------------------------------------------------------------------------
 
-local function declaration(tool, ledger)
-  local made = { name = tool.name, description = tool.description }
-  if not made.name:find "^[%a_]" then
-    made.name = "_" .. made.name
+local function declaration(tool, facts, ledger)
+  local made = { name = schema.name(tool.name), description = tool.description }
+  if made.name ~= tool.name then
+    facts.renamed = facts.renamed or {}
+    facts.renamed[made.name] = tool.name
     ledger:note("the function " .. tool.name .. " is called " .. made.name .. " there")
   end
   if schema.takes_nothing(tool.parameters) then return made end
@@ -39,11 +40,12 @@ local function declaration(tool, ledger)
   return made
 end
 
-local function read_tools(body, out, ledger)
+local function read_tools(body, out, facts, ledger)
+  common.note_functions(body, facts)
   local functions, tools = host.array {}, host.array {}
   for _, tool in ipairs(common.tools(body)) do
     if not tool.native then
-      functions[#functions + 1] = declaration(tool, ledger)
+      functions[#functions + 1] = declaration(tool, facts, ledger)
     elseif tool.native.type == nil then
       tools[#tools + 1] = tool.native
     else
@@ -66,9 +68,10 @@ local function read_choice(body, out, ledger)
   if body.parallel_tool_calls == false then ledger:drop "parallel_tool_calls" end
   if not MODES[kind] then return end
   local calling = { mode = MODES[kind] }
-  if name then calling.allowedFunctionNames = host.array { name } end
+  if name then calling.allowedFunctionNames = host.array { schema.name(name) } end
   if allowed and #allowed > 0 then
-    calling.allowedFunctionNames = host.array(allowed)
+    calling.allowedFunctionNames = host.array {}
+    for i, one in ipairs(allowed) do calling.allowedFunctionNames[i] = schema.name(one) end
     if kind == "auto" then calling.mode = "VALIDATED" end
   end
   out.toolConfig = { functionCallingConfig = calling }
@@ -216,7 +219,7 @@ function gemini:request(body, facts)
   local out = { generationConfig = {} }
   out.contents, out.systemInstruction = turns.read(body, ledger, can.signs)
   local config = out.generationConfig
-  if read_tools(body, out, ledger) then read_choice(body, out, ledger) end
+  if read_tools(body, out, facts, ledger) then read_choice(body, out, ledger) end
   read_numbers(body, config, ledger)
   read_limit(body, can, config, ledger)
   read_stops(body, config, ledger)

@@ -340,7 +340,7 @@ function answer.read(text, facts)
     list[index + 1] = { message = chat.message(choice), finish = finish_of(choice),
       native = choice.reason, logprobs = choice.logprobs }
   end
-  return chat.completion({ id = reading.id, model = reading.model or facts.model }, list,
+  return chat.completion({ functions = facts.functions, id = reading.id, model = reading.model or facts.model }, list,
     reading.usage)
 end
 

@@ -47,4 +47,10 @@ function schema.takes_nothing(node)
       and not node["$ref"] and not node.anyOf and type(node.additionalProperties) ~= "table")
 end
 
+-- A function's name there: it must begin with a letter.
+function schema.name(name)
+  if name:sub(1, 1):find "[%a_]" then return name end
+  return "_" .. name
+end
+
 return schema

@@ -3,6 +3,7 @@
 
 local host = require "leme.host"
 local common = require "leme.dialect.common"
+local schema = require "leme.dialect.gemini_schema"
 
 local turns = {}
 
@@ -108,7 +109,7 @@ function Turns:call(call, first)
   end
   if call.name == "" then self.ledger:bad "a tool call without a name" end
   self.pairing:call(call.id, call.name)
-  local part = { functionCall = { name = call.name, args = args,
+  local part = { functionCall = { name = schema.name(call.name), args = args,
     id = own_id(common.text(call.id)) } }
   part.thoughtSignature = common.filled(google_extra(call.raw).thought_signature)
     or common.filled(google_extra(common.table(call.raw["function"])).thought_signature)
@@ -150,7 +151,7 @@ function Turns:result(message)
     self.ledger:note "a tool result without its call became text of the user"
     return self:push("user", parts_of(content, self.ledger))
   end
-  local parts = { { functionResponse = { name = call.name, response = response_of(content),
+  local parts = { { functionResponse = { name = schema.name(call.name), response = response_of(content),
     id = own_id(call.id) } } }
   for _, part in ipairs(parts_of(content, self.ledger)) do
     if not part.text then parts[#parts + 1] = part end

@@ -227,6 +227,11 @@ local function message_of(said)
   end
   add_extras(made, said)
   if thoughts ~= "" then made.reasoning_content = thoughts end
+  local audio = made.audio
+  if audio and not (common.text(audio.id) and common.text(audio.data)
+      and common.text(audio.transcript) and math.type(audio.expires_at) == "integer") then
+    made.audio = nil
+  end
   local silent = made.tool_calls or made.function_call or made.audio or common.filled(said.refusal)
   made.content = (text ~= "" or not silent) and text or NULL
   return made, text ~= "" or silent ~= nil or thoughts ~= "" or made.images ~= nil
@@ -262,15 +267,6 @@ local function choice_of(choice, i)
   return made, spoke, reason
 end
 
--- Old clients asked for functions, and look for function_call.
-local function as_function(choice)
-  local call = common.table(choice.message.tool_calls)[1]
-  if not call then return end
-  choice.message.function_call = call["function"]
-  choice.message.tool_calls = nil
-  choice.finish_reason = "function_call"
-end
-
 function answer.read(text, facts)
   local body = host.decode(text)
   if common.is_list(body) then body = body[1] end
@@ -288,9 +284,9 @@ function answer.read(text, facts)
     filtered = filtered or made.finish_reason == "content_filter"
     failed = failed or FAILED[reason]
     spoke = spoke or said
-    if facts.functions then as_function(made) end
     list[i] = made
   end
+  if facts.functions then chat.as_functions(list) end
   if failed then
     local _, message = failure.read(200, text)
     return nil, failed, common.filled(message) or "the provider gave up: " .. failed
