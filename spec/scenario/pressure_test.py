@@ -7,7 +7,7 @@ import json
 import threading
 import time
 
-from lib import (chat, check, completion, equal, main, promise, request,
+from lib import (Wrong, chat, check, completion, equal, main, promise, request,
                  within)
 
 EVENT = "y" * 1000
@@ -188,6 +188,33 @@ def memory_max(w):
     statuses = sorted(c.response().status for c in clients)
     equal(set(statuses), {200, 503}, "statuses")
     equal(server.chat().status, 200, "status afterwards")
+
+
+@promise("a refusal by memory_max frees its place in flight", daemon=True)
+def memory_max_places(w):
+    server = w.leme("settings { memory_max = 1500000, body_max = 1200000, "
+                    "max_in_flight = 2 }", a=w.upstream())
+    body = json.dumps({"model": "m", "messages": [
+        {"role": "user", "content": "x" * 1000000}]}).encode()
+    first = server.client()
+    first.send(request("/v1/chat/completions", body)[:2000])
+    for _ in range(4):
+        def refused():
+            client = server.client()
+            client.send(request("/v1/chat/completions", body)[:2000])
+            client.sock.settimeout(0.2)
+            try:
+                answer = client.response()
+            except Wrong:
+                return None         # the first one's place is not taken yet
+            finally:
+                client.close()
+            return answer
+        answer = within(5, refused, "a refusal")
+        equal(answer.status, 503, "status of another large one")
+        check("memory" in answer.json["error"]["message"], "why", answer.body)
+    first.close()
+    within(5, lambda: server.chat().status == 200, "places are free again")
 
 
 @promise("an event of 500 KB passes, one above 1 MiB is an error and no hang")

@@ -29,7 +29,7 @@ MODEL = 'model "m" { policy = "p.lua", default_route = { "a/x" } }\n'
 
 
 def version(server):
-    return server.chat().body.decode().replace("version ", "")
+    return server.chat().text.replace("version ", "")
 
 
 def comes(server, wanted):
