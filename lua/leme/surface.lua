@@ -45,6 +45,8 @@ function surface.find(name)
 end
 
 -- An estimate of what the body of a /messages request weighs: { input_tokens = n }.
+-- Of 79 recorded requests half are within 23 % of Anthropic's own count, nine of ten
+-- within 67 %; texts that servers and models add of their own are not known here.
 function surface.count_tokens(body)
   return { input_tokens = require("leme.surface.tokens").messages(body) }
 end

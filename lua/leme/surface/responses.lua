@@ -235,11 +235,14 @@ local CLOSED = {
         part = { type = "reasoning_text", text = text } })
     end
   end,
-  call = function(self, _, item)
+  call = function(self, block, item)
     if item.type == "custom_tool_call" then
       self:about("response.custom_tool_call_input.delta", { delta = item.input })
       self:about("response.custom_tool_call_input.done", { input = item.input })
     else
+      if #block.pieces == 0 then
+        self:about("response.function_call_arguments.delta", { delta = item.arguments })
+      end
       self:about("response.function_call_arguments.done", { name = item.name,
         arguments = item.arguments })
     end
