@@ -9,7 +9,7 @@ local failure = require "leme.dialect.failure"
 
 local VERSION = "2023-06-01"
 
--- --- what a model can do ---------------------------------------------------------------------
+-- --- what a model can do ---------------------------------------------------------------
 
 -- "claude-opus-4-6" -> "opus", 4.6. A model of a form nobody knows yet counts as
 -- the newest.
@@ -39,7 +39,7 @@ local function abilities(model, facts)
   return can
 end
 
--- --- schemas -------------------------------------------------------------------------------------
+-- --- schemas ---------------------------------------------------------------------------
 
 local UNTAKEN = { minimum = true, maximum = true, exclusiveMinimum = true,
   exclusiveMaximum = true, multipleOf = true, minLength = true, maxLength = true, maxItems = true,
@@ -69,7 +69,7 @@ local function strict_schema(schema, lost, depth)
   return copy
 end
 
--- --- tools ------------------------------------------------------------------------------------------
+-- --- tools -----------------------------------------------------------------------------
 
 local function input_schema(parameters)
   if type(parameters) ~= "table" or next(parameters) == nil then
@@ -125,7 +125,7 @@ local function read_choice(body, tools, invented, thinking, ledger)
   if #tools == 0 then return nil end
   if invented then return { type = "none" } end
   local kind, name = common.tool_choice(body)
-  local choice = kind and { type = CHOICES[kind] or "tool", name = kind == "function" and name or nil }
+  local choice = kind and { type = CHOICES[kind] or "tool", name = name }
   if choice and thinking and thinking.type == "enabled"
       and (choice.type == "any" or choice.type == "tool") then
     ledger:map("tool_choice " .. choice.type, "auto: it cannot be forced while thinking")
@@ -138,7 +138,7 @@ local function read_choice(body, tools, invented, thinking, ledger)
   return choice
 end
 
--- --- thinking ----------------------------------------------------------------------------------------
+-- --- thinking --------------------------------------------------------------------------
 
 local BUDGETS = { minimal = 1024, low = 2048, medium = 8192, high = 16384, xhigh = 32768,
   max = 65536 }
@@ -168,7 +168,7 @@ local function budget_thinking(effort, budget, out, list, ledger)
     return ledger:drop("reasoning_effort", "max_tokens leaves no room for 1024 tokens of thinking")
   end
   if loop_lost_thoughts(list) then
-    return ledger:drop("reasoning_effort", "the tool calls of this loop came without thinking_blocks")
+    return ledger:drop("reasoning_effort", "the calls of this tool loop lost their thinking_blocks")
   end
   return { type = "enabled", budget_tokens = budget }
 end
@@ -212,7 +212,7 @@ local function read_thinking(body, can, out, conversation, ledger)
   return budget_thinking(effort, budget, out, conversation.turns, ledger)
 end
 
--- --- the rest ------------------------------------------------------------------------------------------
+-- --- the rest --------------------------------------------------------------------------
 
 local function read_sampling(body, can, thinking, out, ledger)
   local busy = thinking and thinking.type ~= "disabled"
@@ -276,7 +276,7 @@ local function read_format(body, can, thinking, out, facts, ledger)
     out.output_config = out.output_config or {}
     out.output_config.format = { type = "json_schema",
       schema = strict_schema(input_schema(named.schema), lost, 0) }
-    if #lost > 0 then ledger:note("the schema's " .. table.concat(lost, ", ") .. " were left out") end
+    if #lost > 0 then ledger:note("left out of the schema: " .. table.concat(lost, ", ")) end
   elseif kind then
     force_tool(out, named, thinking, facts, ledger)
   end
@@ -306,7 +306,8 @@ end
 
 local function read_search(body, out, ledger)
   local wish = common.given(body.web_search_options)
-  if type(wish) ~= "table" or not ledger:map("web_search_options", "the web_search tool") then return end
+  if type(wish) ~= "table" then return end
+  if not ledger:map("web_search_options", "the web_search tool") then return end
   local place = common.table(common.table(common.given(wish.user_location)).approximate)
   out.tools = out.tools or host.array {}
   out.tools[#out.tools + 1] = { type = "web_search_20250305", name = "web_search",
@@ -364,7 +365,9 @@ function anthropic:request(body, facts)
   local thinking, effort = read_thinking(body, can, out, conversation, ledger)
   out.thinking = thinking
   out.output_config = common.given(body.output_config)
-  if effort then out.output_config = common.with(common.table(out.output_config), { effort = effort }) end
+  if effort then
+    out.output_config = common.with(common.table(out.output_config), { effort = effort })
+  end
   common.note_functions(body, facts)
   local _, _, allowed = common.tool_choice(body)
   local tools, invented = read_tools(body, can, conversation, ledger, allowed)

@@ -47,7 +47,7 @@ local function refusal_of(details)
   return common.filled(common.table(details).explanation) or "The model refused to answer."
 end
 
--- --- what the blocks of one message say -------------------------------------------------------
+-- --- what the blocks of one message say ------------------------------------------------
 
 local Said = {}
 Said.__index = Said
@@ -130,7 +130,7 @@ function Said:empty()
   return #self.calls == 0 and #self.text == 0
 end
 
--- --- a whole message ---------------------------------------------------------------------------
+-- --- a whole message -------------------------------------------------------------------
 
 function answer.read(text, facts)
   local body = host.decode(text)
@@ -151,12 +151,13 @@ function answer.read(text, facts)
     said.refusal = refusal_of(body.stop_details)
   end
   said.extra = said:replay()
-  return chat.completion({ functions = facts.functions, id = common.filled(body.id), model = common.text(body.model) or facts.model },
+  return chat.completion({ functions = facts.functions, id = common.filled(body.id),
+    model = common.filled(body.model) or facts.model },
     { { message = chat.message(said), finish = finish_of(reason, #said.calls), native = reason } },
     usage_of(add_usage(nil, common.given(body.usage))))
 end
 
--- --- a stream of events ----------------------------------------------------------------------------
+-- --- a stream of events ----------------------------------------------------------------
 
 local Stream = {}
 Stream.__index = Stream
@@ -187,8 +188,8 @@ local START = {
     end
     open.k = self.calls
     self.calls = self.calls + 1
-    self.out:call(open.k, common.filled(block.id) or "call_" .. common.letters(tostring(open.k), 24),
-      common.text(block.name) or "", "")
+    local id = common.filled(block.id) or "call_" .. common.letters(tostring(open.k), 24)
+    self.out:call(open.k, id, common.text(block.name) or "", "")
   end,
 }
 

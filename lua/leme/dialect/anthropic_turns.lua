@@ -65,7 +65,7 @@ local function blocks_of(content, ledger)
   return list
 end
 
--- --- the assistant's own blocks --------------------------------------------------------------
+-- --- the assistant's own blocks --------------------------------------------------------
 
 -- Does the content kept from Anthropic still say what the message says? A policy
 -- or a client may have edited the message since.
@@ -241,7 +241,7 @@ function turns.read(body, ledger)
     self.system = {}
   elseif list[1] and list[1].role == "assistant" then
     ledger:note "the conversation began with the assistant: a user turn was put before it"
-    table.insert(list, 1, { role = "user", content = host.array { { type = "text", text = "..." } } })
+    table.insert(list, 1, { role = "user", content = { { type = "text", text = "..." } } })
   end
   if #list == 0 then ledger:bad "messages: nothing is said in them" end
   local messages = host.array {}

@@ -12,7 +12,7 @@ local function now()
   return math.floor(host.wall())
 end
 
--- --- usage ---------------------------------------------------------------------------------
+-- --- usage -----------------------------------------------------------------------------
 
 -- known: prompt, completion (both whole), total, cached, written, written_1h,
 -- reasoning, audio_in, audio_out, searches; all but the first two may be nil.
@@ -30,7 +30,7 @@ function chat.usage(known)
   return usage
 end
 
--- --- a whole answer -----------------------------------------------------------------------
+-- --- a whole answer --------------------------------------------------------------------
 
 -- A message from what was said: text (list of pieces), reasoning (list), calls
 -- (list of { id, name, arguments, extra }), refusal, and extensions.
@@ -80,7 +80,7 @@ function chat.completion(head, choices, usage)
     choices = list, usage = usage }
 end
 
--- --- a stream ---------------------------------------------------------------------------------
+-- --- a stream --------------------------------------------------------------------------
 
 local Writer = {}
 Writer.__index = Writer

@@ -5,7 +5,7 @@ local common = require "leme.dialect.common"
 local chat = require "leme.dialect.chat"
 local failure = require "leme.dialect.failure"
 
--- --- messages --------------------------------------------------------------------------------
+-- --- messages --------------------------------------------------------------------------
 
 local NATIVE = { document = true, thinking = true }
 
@@ -76,7 +76,7 @@ local function messages_of(body, ledger)
   return list
 end
 
--- --- settings ----------------------------------------------------------------------------------
+-- --- settings --------------------------------------------------------------------------
 
 local RANGES = { temperature = { "temperature", 0, 1 }, top_p = { "p", 0.01, 0.99 },
   top_k = { "k", 0, 500 }, seed = { "seed" }, presence_penalty = { "presence_penalty", 0, 1 },
@@ -147,7 +147,8 @@ end
 local function read_format(body, out)
   local kind, named = common.response_format(body)
   if kind == "json_schema" then
-    out.response_format = { type = "json_object", json_schema = next(named.schema) and named.schema or nil }
+    out.response_format = { type = "json_object",
+      json_schema = next(named.schema) and named.schema or nil }
   elseif kind then
     out.response_format = { type = "json_object" }
   end
@@ -190,7 +191,7 @@ function cohere:request(body, facts)
   return ledger:result("/chat", out)
 end
 
--- --- answers ------------------------------------------------------------------------------------
+-- --- answers ---------------------------------------------------------------------------
 
 local FINISH = { COMPLETE = "stop", STOP_SEQUENCE = "stop", MAX_TOKENS = "length",
   TOOL_CALL = "tool_calls", ERROR_TOXIC = "content_filter", ERROR_LIMIT = "length" }
@@ -249,7 +250,8 @@ function cohere:answer(text, facts) -- luacheck: ignore 212/self
   if FINISH[reason] == "content_filter" and #said.text == 0 and #said.calls == 0 then
     return nil, "provider_content_filtered", "the answer was filtered"
   end
-  return chat.completion({ functions = facts.functions, id = common.filled(body.id), model = facts.model },
+  return chat.completion(
+    { functions = facts.functions, id = common.filled(body.id), model = facts.model },
     { { message = chat.message(said), finish = finish_of(reason, #said.calls), native = reason } },
     usage_of(body.usage))
 end
@@ -371,7 +373,7 @@ function cohere:error(status, text) -- luacheck: ignore 212/self
   return failure.read(status, text)
 end
 
--- --- embeddings -----------------------------------------------------------------------------------
+-- --- embeddings ------------------------------------------------------------------------
 
 function cohere:embeddings(body, facts)
   local ledger = common.ledger(self.name, facts)
@@ -403,7 +405,8 @@ function cohere:embedded(text, facts) -- luacheck: ignore 212/self
   for i, values in ipairs(rows) do
     data[i] = { object = "embedding", index = i - 1, embedding = values }
   end
-  local tokens = common.count(common.table(common.table(common.table(body.meta).billed_units)).input_tokens)
+  local units = common.table(common.table(body.meta).billed_units)
+  local tokens = common.count(units.input_tokens)
   return { object = "list", model = facts.model or "", data = data,
     usage = tokens and { prompt_tokens = tokens, total_tokens = tokens } or nil }
 end

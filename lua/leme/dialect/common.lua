@@ -13,7 +13,7 @@ local NULL = host.null
 local PATTERN_BYTES = 65536
 local CONCAT_BYTES = 1000000
 
--- --- values of any shape -------------------------------------------------------------
+-- --- values of any shape ---------------------------------------------------------------
 
 -- JSON's null and absence are the same to every dialect.
 function common.given(value)
@@ -85,7 +85,7 @@ function common.with(t, more)
   return copy
 end
 
--- --- names made of other names -------------------------------------------------------------
+-- --- names made of other names ---------------------------------------------------------
 
 local LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
@@ -156,7 +156,7 @@ function Pairing:unanswered()
   return list
 end
 
--- --- notes on what a target cannot do ----------------------------------------------------
+-- --- notes on what a target cannot do --------------------------------------------------
 
 local Ledger = {}
 Ledger.__index = Ledger
@@ -209,11 +209,13 @@ end
 -- What request() answers.
 function Ledger:result(path, body, headers)
   if self.broken then return nil, { error = "caller_invalid_request", message = self.broken } end
-  if self.refused then return nil, { error = "provider_invalid_request", message = self.refused } end
+  if self.refused then
+    return nil, { error = "provider_invalid_request", message = self.refused }
+  end
   return { path = path, body = body, edits = {}, headers = headers or {}, notes = self.notes }
 end
 
--- --- messages --------------------------------------------------------------------------------
+-- --- messages --------------------------------------------------------------------------
 
 -- The messages of a request that are objects; complains about the rest.
 function common.messages(body, ledger)
@@ -399,12 +401,12 @@ function common.note_functions(body, facts)
     and not common.is_list(common.given(body.tools)) or nil
 end
 
+local CHOICES = { auto = "auto", none = "none", required = "required", any = "required" }
+
 -- "auto" | "none" | "required" | "function", the name, and the names allowed.
 function common.tool_choice(body)
   local choice = common.given(body.tool_choice) or common.given(body.function_call)
-  if type(choice) == "string" then
-    return choice == "any" and "required" or choice
-  end
+  if type(choice) == "string" then return CHOICES[choice] end
   if type(choice) ~= "table" then return nil end
   local allowed = choice.allowed_tools
   if choice.type == "allowed_tools" and type(allowed) == "table" then

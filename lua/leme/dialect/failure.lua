@@ -54,7 +54,7 @@ local function unwrap(value)
   return common.table(value)
 end
 
--- --- words that decide ------------------------------------------------------------------------
+-- --- words that decide -----------------------------------------------------------------
 
 -- Plain pieces of a lower-case body, in the order in which they decide.
 local WORDS = {
@@ -120,7 +120,7 @@ local function class_of(status, text, object)
   return status and status_class(status) or "provider_server_error"
 end
 
--- --- the wait ---------------------------------------------------------------------------------
+-- --- the wait --------------------------------------------------------------------------
 
 local UNITS = { s = 1, sec = 1, second = 1, seconds = 1, ms = 0.001, m = 60, minute = 60,
   minutes = 60 }

@@ -8,7 +8,7 @@ local schema = require "leme.dialect.gemini_schema"
 local answer = require "leme.dialect.gemini_answer"
 local failure = require "leme.dialect.failure"
 
--- --- what a model can do -----------------------------------------------------------------
+-- --- what a model can do ---------------------------------------------------------------
 
 -- "gemini-2.5-flash-lite" -> 2.5, "lite". A model of a form nobody knows yet counts
 -- as the newest.
@@ -22,7 +22,7 @@ local function abilities(model, facts)
     max_tokens = common.count(facts.max_output) }
 end
 
--- --- tools ------------------------------------------------------------------------------------
+-- --- tools -----------------------------------------------------------------------------
 
 local function declaration(tool, facts, ledger)
   local made = { name = schema.name(tool.name), description = tool.description }
@@ -77,7 +77,7 @@ local function read_choice(body, out, ledger)
   out.toolConfig = { functionCallingConfig = calling }
 end
 
--- --- settings ------------------------------------------------------------------------------------
+-- --- settings --------------------------------------------------------------------------
 
 local RANGES = { temperature = { "temperature", 0, 2 }, top_p = { "topP", 0, 1 },
   top_k = { "topK", 1, 1000000 }, n = { "candidateCount", 1, 8 }, seed = { "seed" },
@@ -171,7 +171,7 @@ local function read_modalities(body, config)
   if #list > 0 and not (#list == 1 and list[1] == "TEXT") then config.responseModalities = list end
 end
 
--- --- the rest ------------------------------------------------------------------------------------------
+-- --- the rest --------------------------------------------------------------------------
 
 local READ = { model = true, messages = true, max_tokens = true, max_completion_tokens = true,
   stream = true, stream_options = true, tools = true, tool_choice = true, functions = true,
@@ -247,7 +247,7 @@ function gemini:error(status, text) -- luacheck: ignore 212/self
   return failure.read(status, text)
 end
 
--- --- embeddings ------------------------------------------------------------------------------------------
+-- --- embeddings ------------------------------------------------------------------------
 
 function gemini:embeddings(body, facts)
   local ledger = common.ledger(self.name, facts)
@@ -259,7 +259,8 @@ function gemini:embeddings(body, facts)
       ledger:bad "input: expected text or an array of texts; token ids are not taken by gemini"
       break
     end
-    list[#list + 1] = { model = "models/" .. model, content = { parts = host.array { { text = text } } },
+    list[#list + 1] = { model = "models/" .. model,
+      content = { parts = host.array { { text = text } } },
       outputDimensionality = common.count(common.given(body.dimensions)) }
   end
   if #list == 0 then ledger:bad "input: nothing to embed" end

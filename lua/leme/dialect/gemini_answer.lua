@@ -10,7 +10,7 @@ local failure = require "leme.dialect.failure"
 
 local answer = {}
 
--- --- finish reasons -----------------------------------------------------------------------
+-- --- finish reasons --------------------------------------------------------------------
 
 local NUMBERS = { "STOP", "MAX_TOKENS", "SAFETY", "RECITATION", "OTHER", "BLOCKLIST",
   "PROHIBITED_CONTENT", "SPII", "MALFORMED_FUNCTION_CALL" }
@@ -31,7 +31,7 @@ local function finish_of(choice)
   return finish
 end
 
--- --- arguments that come in pieces ------------------------------------------------------------
+-- --- arguments that come in pieces -----------------------------------------------------
 
 -- "$.a[0]['b c']" -> { "a", 1, "b c" }: indices count from 1 here.
 local function keys_of(path)
@@ -91,7 +91,7 @@ local function add_pieces(call, pieces)
   end
 end
 
--- --- one candidate ------------------------------------------------------------------------------
+-- --- one candidate ---------------------------------------------------------------------
 
 local Choice = {}
 Choice.__index = Choice
@@ -249,7 +249,7 @@ function Choice:replay()
   if self.signature then return { google = { thought_signature = self.signature } } end
 end
 
--- --- a sequence of responses -------------------------------------------------------------------
+-- --- a sequence of responses -----------------------------------------------------------
 
 local Reading = {}
 Reading.__index = Reading
@@ -317,7 +317,7 @@ function Reading:fault()
   return why, message
 end
 
--- --- a whole answer ------------------------------------------------------------------------------
+-- --- a whole answer --------------------------------------------------------------------
 
 function answer.read(text, facts)
   local body = host.decode(text)
@@ -340,11 +340,11 @@ function answer.read(text, facts)
     list[index + 1] = { message = chat.message(choice), finish = finish_of(choice),
       native = choice.reason, logprobs = choice.logprobs }
   end
-  return chat.completion({ functions = facts.functions, id = reading.id, model = reading.model or facts.model }, list,
-    reading.usage)
+  return chat.completion({ functions = facts.functions, id = reading.id,
+    model = reading.model or facts.model }, list, reading.usage)
 end
 
--- --- a stream of events -----------------------------------------------------------------------------
+-- --- a stream of events ----------------------------------------------------------------
 
 local Stream = {}
 Stream.__index = Stream
@@ -389,7 +389,7 @@ function Stream:finish()
   return host.array(self.out:take())
 end
 
--- --- embeddings -------------------------------------------------------------------------------------
+-- --- embeddings ------------------------------------------------------------------------
 
 local function values_of(item)
   item = common.table(item)
@@ -403,7 +403,8 @@ function answer.embedded(text, facts)
     return nil, "provider_bad_response", "the answer is no JSON object"
   end
   if common.given(body.error) then return nil, failure.read(200, text) end
-  local data, tokens = host.array {}, common.count(common.table(body.usageMetadata).promptTokenCount)
+  local data = host.array {}
+  local tokens = common.count(common.table(body.usageMetadata).promptTokenCount)
   local list = common.given(body.embeddings) or common.given(body.predictions)
     or { { embedding = body.embedding } }
   for i, item in ipairs(common.table(list)) do

@@ -151,8 +151,8 @@ function Turns:result(message)
     self.ledger:note "a tool result without its call became text of the user"
     return self:push("user", parts_of(content, self.ledger))
   end
-  local parts = { { functionResponse = { name = schema.name(call.name), response = response_of(content),
-    id = own_id(call.id) } } }
+  local parts = { { functionResponse = { name = schema.name(call.name), id = own_id(call.id),
+    response = response_of(content) } } }
   for _, part in ipairs(parts_of(content, self.ledger)) do
     if not part.text then parts[#parts + 1] = part end
   end

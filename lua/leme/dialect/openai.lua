@@ -37,7 +37,7 @@ function Turn:set(key, value)
   end
 end
 
--- --- limits and ranges -------------------------------------------------------------------------
+-- --- limits and ranges -----------------------------------------------------------------
 
 function Turn:most_output()
   local most = common.count(self.facts.max_output)
@@ -51,11 +51,10 @@ end
 function Turn:limit()
   local asked = common.max_tokens(self.body)
   if not asked then return end
-  local name = self.vendor.limit
-  if name == "max_completion_tokens" and not self.reasons and not self.body.max_completion_tokens then
-    name = "max_tokens"
+  local name, newer = self.vendor.limit, self.body.max_completion_tokens ~= nil
+  if not name or (name == "max_completion_tokens" and not self.reasons) then
+    name = newer and "max_completion_tokens" or "max_tokens"
   end
-  name = name or (self.body.max_completion_tokens ~= nil and "max_completion_tokens") or "max_tokens"
   local most = self:most_output()
   local kept = most and math.min(asked, most) or asked
   if kept ~= asked then self.ledger:clamp("max_tokens", asked, kept) end
@@ -75,7 +74,7 @@ function Turn:ranges()
   end
 end
 
--- --- fields ------------------------------------------------------------------------------------------
+-- --- fields ----------------------------------------------------------------------------
 
 function Turn:remove(key, why)
   local value = self:now(key)
@@ -120,7 +119,7 @@ function Turn:fields()
   end
 end
 
--- --- tools ---------------------------------------------------------------------------------------------
+-- --- tools -----------------------------------------------------------------------------
 
 function Turn:old_functions()
   if common.given(self.body.functions) == nil or self.vendor.custom then return end
@@ -157,7 +156,7 @@ function Turn:tools()
   end
 end
 
--- --- structured output -----------------------------------------------------------------------------
+-- --- structured output -----------------------------------------------------------------
 
 function Turn:format()
   local kind, named = common.response_format(self.body)
@@ -194,8 +193,8 @@ end
 
 function openai:request(body, facts)
   local vendor, ledger = self.vendor, common.ledger(self.name, facts)
-  local turn = setmetatable({ body = body, vendor = vendor, facts = facts, ledger = ledger, edits = {},
-    model = (facts.model or common.text(body.model) or ""):lower() }, Turn)
+  local turn = setmetatable({ body = body, vendor = vendor, facts = facts, ledger = ledger,
+    edits = {}, model = (facts.model or common.text(body.model) or ""):lower() }, Turn)
   turn.reasons = fits_any(turn.model, vendor.reasons) and not turn.model:find("chat", 1, true)
   local stream = turn:streaming()
   turn:limit()
@@ -232,7 +231,7 @@ function openai:error(status, text) -- luacheck: ignore 212/self
   return failure.read(status, text)
 end
 
--- --- embeddings ---------------------------------------------------------------------------------------
+-- --- embeddings ------------------------------------------------------------------------
 
 local EMBEDDING = { mistral = { model = true, input = true, encoding_format = true,
   output_dimension = true, output_dtype = true } }

@@ -11,7 +11,7 @@ local answer = {}
 local NULL = host.null
 local MILLISECONDS = 100000000000
 
--- --- finish, usage, text ----------------------------------------------------------------------
+-- --- finish, usage, text ---------------------------------------------------------------
 
 local FINISH = { stop = "stop", length = "length", tool_calls = "tool_calls",
   content_filter = "content_filter", function_call = "function_call", max_tokens = "length",
@@ -156,15 +156,12 @@ end
 
 -- The error in a body or an event: at the top, in a choice, in x_groq.
 local function has_error(body)
-  if common.given(body.error) and body.error ~= "" and next(common.table(body.error) or {}) ~= nil then
-    return true
-  end
-  if common.filled(body.error) then return true end
+  if common.filled(body.error) or next(common.table(body.error)) ~= nil then return true end
   return common.given(common.table(common.given(body.x_groq)).error) ~= nil
     or (body.object == "error")
 end
 
--- --- a whole answer ----------------------------------------------------------------------------
+-- --- a whole answer --------------------------------------------------------------------
 
 local function call_of(call, at, used)
   local custom = common.given(call.custom)
@@ -189,7 +186,8 @@ local EXTRAS = { "annotations", "citations", "audio", "images", "reasoning_detai
 
 local function cites(annotation)
   local where = common.table(common.table(annotation).url_citation)
-  return common.table(annotation).type == "url_citation" and common.text(where.url) and common.text(where.title)
+  return common.table(annotation).type == "url_citation"
+    and common.text(where.url) and common.text(where.title)
     and math.type(where.start_index) == "integer" and math.type(where.end_index) == "integer"
 end
 
@@ -300,7 +298,7 @@ function answer.read(text, facts)
   return add_top(made, body)
 end
 
--- --- a stream of chunks --------------------------------------------------------------------------
+-- --- a stream of chunks ----------------------------------------------------------------
 
 local Stream = {}
 Stream.__index = Stream
@@ -391,10 +389,24 @@ function Stream:piece(choice, call, at)
     ["function"] = { name = slot.name, arguments = text } }
 end
 
+-- A call of a custom tool passes as it is, but for its place.
+local function custom_piece(_, choice, call, at)
+  local slot = slot_of(choice, call, at)
+  if not slot.k then
+    slot.k, slot.closed = choice.sent, true
+    choice.sent = choice.sent + 1
+  end
+  return common.with(call, { index = slot.k })
+end
+
 function Stream:calls(choice, calls)
   local list = host.array {}
   for at, call in ipairs(common.table(common.given(calls))) do
-    if type(call) == "table" then list[#list + 1] = self:piece(choice, call, at) end
+    if type(call) == "table" then
+      local custom = common.text(common.table(call.custom).input)
+      local read = custom and custom_piece or self.piece
+      list[#list + 1] = read(self, choice, call, at)
+    end
   end
   if #list == 0 then return nil end
   return list
@@ -417,7 +429,7 @@ function Stream:held(choice)
   if #list > 0 then self.out:delta({ tool_calls = list }, choice.index) end
 end
 
-function Stream:old_function(choice, said)
+local function old_function(choice, said)
   local old = common.given(said.function_call)
   if type(old) ~= "table" then return nil end
   choice.old = true
@@ -430,7 +442,7 @@ function Stream:delta_of(choice, said)
   thoughts = thoughts .. thoughts_of(said)
   local delta = { content = text ~= "" and text or nil,
     reasoning_content = thoughts ~= "" and thoughts or nil, refusal = common.filled(said.refusal),
-    tool_calls = self:calls(choice, said.tool_calls), function_call = self:old_function(choice, said) }
+    tool_calls = self:calls(choice, said.tool_calls), function_call = old_function(choice, said) }
   if delta.function_call and delta.function_call.name then choice.old_named = true end
   add_extras(delta, said)
   return delta
@@ -527,7 +539,7 @@ function Stream:finish()
   return host.array(self.out:take())
 end
 
--- --- embeddings -------------------------------------------------------------------------------------
+-- --- embeddings ------------------------------------------------------------------------
 
 function answer.embedded(text, facts)
   local body = host.decode(text)

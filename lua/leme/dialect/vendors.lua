@@ -32,7 +32,8 @@ local function set(words)
   return known
 end
 
-local SAMPLING = "temperature top_p presence_penalty frequency_penalty logit_bias logprobs top_logprobs"
+local SAMPLING = [[temperature top_p presence_penalty frequency_penalty logit_bias logprobs
+  top_logprobs]]
 local OPENAI_REASONS = { "^o%d", "^gpt%-[5-9]", "^gpt%-%d%d" }
 
 vendors.list = {
@@ -54,7 +55,8 @@ vendors.list = {
     drop = set "frequency_penalty logit_bias store metadata service_tier verbosity",
     ranges = { temperature = { 0, 1.99 }, top_p = { 0.01, 1 } }, required = "auto",
     think = "qwen", stream_only = { "^qwq", "^qvq", "omni" },
-    outputs = { { "^qwen%-max", 8192 }, { "^qwq", 8192 }, { "^qvq", 8192 }, { "^qwen%-turbo", 16384 },
+    outputs = { { "^qwen%-max", 8192 }, { "^qwq", 8192 }, { "^qvq", 8192 },
+      { "^qwen%-turbo", 16384 },
       { "^qwen%-plus", 32768 }, { "^qwen%-flash", 32768 }, { "^qwen%-vl", 8192 },
       { "^qwen3%-vl", 32768 }, { "^qwen2", 8192 }, { "^qwen1", 2000 }, { "^qwen3%.8", 131072 },
       { "^qwen3", 65536 } } },
