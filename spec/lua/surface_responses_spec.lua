@@ -123,6 +123,12 @@ describe("a request to /v1/responses", function()
     assert.equal("f", body.tool_choice["function"].name)
   end)
 
+  it("goes on without thoughts that are only referred to", function()
+    local body, made = asked [[{'input': [{'role': 'user', 'content': 'x'},
+      {'type': 'item_reference', 'id': 'rs_1'}]}]]
+    assert.same({ 1, 1 }, { #body.messages, #made.notes })
+  end)
+
   it("leaves out searches of OpenAI's with a note", function()
     local body, made = asked [[{'input': 'x', 'tools': [{'type': 'web_search'}]}]]
     assert.is_nil(body.tools)

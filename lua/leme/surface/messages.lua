@@ -115,6 +115,7 @@ local function kept_blocks(message, list)
   if not common.is_list(kept) then return nil end
   local text, calls = {}, 0
   for _, block in ipairs(kept) do
+    block = common.table(block)
     if block.type == "text" then text[#text + 1] = common.text(block.text) or "" end
     if block.type == "tool_use" then calls = calls + 1 end
   end

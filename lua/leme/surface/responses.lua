@@ -200,7 +200,7 @@ local function all_logprobs(block)
   if not block.logged then return nil end
   local list = {}
   for i = 1, #block.pieces do
-    for _, one in ipairs(block.logged[i] or {}) do list[#list + 1] = one end
+    for _, one in ipairs(common.table(block.logged[i])) do list[#list + 1] = one end
   end
   return list
 end

@@ -20,7 +20,9 @@ function items.logprobs(list)
   local out = host.array {}
   for i, one in ipairs(common.table(list)) do
     local top = host.array {}
+    one = common.table(one)
     for k, other in ipairs(common.table(common.given(one.top_logprobs))) do
+      other = common.table(other)
       top[k] = { token = other.token, logprob = other.logprob,
         bytes = common.given(other.bytes) or host.array {} }
     end

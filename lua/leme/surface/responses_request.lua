@@ -184,8 +184,15 @@ local function told_elsewhere(self, item, where)
 end
 
 local function kept_nowhere(self, item, where)
-  self:bad(where, "%s refers to what OpenAI keeps; nothing is kept here, send the items themselves",
-    item.type)
+  self:bad(where, "%s refers to what OpenAI keeps; nothing is kept here, send the items themselves"
+    .. " (clients do with store = false)", item.type)
+end
+
+-- A conversation holds together without its thoughts, but not without its texts.
+local function reference(self, item, where)
+  local id = common.text(item.id) or ""
+  if id:sub(1, 3) ~= "rs_" then return kept_nowhere(self, item, where) end
+  self:note("dropped %s: thoughts of earlier turns are not kept here", where)
 end
 
 local ITEMS = {
@@ -197,7 +204,7 @@ local ITEMS = {
     self:call(item, where, tools.wrap(common.given(item.input)))
   end,
   function_call_output = result, custom_tool_call_output = result,
-  item_reference = kept_nowhere, compaction = kept_nowhere, compaction_trigger = kept_nowhere,
+  item_reference = reference, compaction = kept_nowhere, compaction_trigger = kept_nowhere,
   additional_tools = function() end,
 }
 for _, name in ipairs { "web_search_call", "file_search_call", "code_interpreter_call",
