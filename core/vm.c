@@ -352,22 +352,30 @@ static int no_room(struct vm *vm, lua_State *L, int pop, struct vm_fault *fault)
     return -1;
 }
 
+/* Run the function below ${nargs} values on top; describe stands at ${base}. */
+static int run(struct vm *vm, lua_State *L, int base, int nargs, int nresults,
+               struct vm_fault *fault)
+{
+    int status, result;
+
+    enter(vm);
+    status = lua_pcall(L, nargs, nresults, base);
+    result = status == LUA_OK ? 0 : failed(vm, L, status, fault);
+    leave(vm);
+    lua_remove(L, base);
+    return result;
+}
+
 int vm_call(struct vm *vm, int nargs, int nresults, struct vm_fault *fault)
 {
     lua_State *L = vm->running;
     int base = lua_gettop(L) - nargs;
-    int status;
 
     if (!lua_checkstack(L, 4))
         return no_room(vm, L, nargs + 1, fault);
     lua_pushcfunction(L, describe);
     lua_insert(L, base);
-    enter(vm);
-    status = lua_pcall(L, nargs, nresults, base);
-    int result = status == LUA_OK ? 0 : failed(vm, L, status, fault);
-    leave(vm);
-    lua_remove(L, base);
-    return result;
+    return run(vm, L, base, nargs, nresults, fault);
 }
 
 struct body {
@@ -387,12 +395,14 @@ int vm_enter(struct vm *vm, int (*body)(struct lua_State *, void *), void *arg,
              struct vm_fault *fault)
 {
     struct body call = {body, arg};
+    lua_State *L = vm->running;
 
-    if (!lua_checkstack(vm->running, 4))
-        return no_room(vm, vm->running, 0, fault);
-    lua_pushcfunction(vm->running, run_body);
-    lua_pushlightuserdata(vm->running, &call);
-    return vm_call(vm, 1, LUA_MULTRET, fault);
+    if (!lua_checkstack(L, 4))
+        return no_room(vm, L, 0, fault);
+    lua_pushcfunction(L, describe);
+    lua_pushcfunction(L, run_body);
+    lua_pushlightuserdata(L, &call);
+    return run(vm, L, lua_gettop(L) - 2, 1, LUA_MULTRET, fault);
 }
 
 int vm_pcall(lua_State *L, int nargs, int nresults)

@@ -196,17 +196,25 @@ static int run(lua_State *L, lua_State *co, int nargs, int *nresults)
     return status;
 }
 
+static int refused(lua_State *L, bool mark, const char *why)
+{
+    if (mark)
+        lua_pushboolean(L, 0);
+    lua_pushstring(L, why);
+    return -1;
+}
+
 /* Move ${nargs} arguments over; how many results came back, -1: an error value
- * is on top. */
-static int resume(lua_State *L, lua_State *co, int nargs)
+ * is on top. ${mark}: true or false stands before them. */
+static int resume(lua_State *L, lua_State *co, int nargs, bool mark)
 {
     int nresults, status;
 
-    if (!lua_checkstack(co, nargs)) {
-        lua_pushliteral(L, "too many arguments to resume");
-        return -1;
-    }
+    if (!lua_checkstack(co, nargs))
+        return refused(L, mark, "too many arguments to resume");
     status = run(L, co, nargs, &nresults);
+    if (mark)
+        lua_pushboolean(L, status == LUA_YIELD || status == LUA_OK);
     if (status != LUA_YIELD && status != LUA_OK) {
         lua_xmove(co, L, 1);
         died(L, co, status);
@@ -214,8 +222,8 @@ static int resume(lua_State *L, lua_State *co, int nargs)
     }
     if (!lua_checkstack(L, nresults + 1)) {
         lua_pop(co, nresults);
-        lua_pushliteral(L, "too many results to resume");
-        return -1;
+        lua_pop(L, mark);
+        return refused(L, mark, "too many results to resume");
     }
     lua_xmove(co, L, nresults);
     if (status == LUA_OK)
@@ -229,18 +237,14 @@ static int coroutine_resume(lua_State *L)
     int n;
 
     luaL_argexpected(L, co, 1, "coroutine");
-    n = resume(L, co, lua_gettop(L) - 1);
-    lua_pushboolean(L, n >= 0);
-    if (n < 0)
-        n = 1;
-    lua_insert(L, -(n + 1));
-    return n + 1;
+    n = resume(L, co, lua_gettop(L) - 1, true);
+    return n < 0 ? 2 : n + 1;
 }
 
 static int call_wrapped(lua_State *L)
 {
     lua_State *co = lua_tothread(L, lua_upvalueindex(1));
-    int n = resume(L, co, lua_gettop(L));
+    int n = resume(L, co, lua_gettop(L), false);
 
     if (n < 0)
         return lua_error(L);

@@ -16,8 +16,7 @@ answer.FIELDS = {
   "committed", "final", "id", "speed", "reason",
 }
 
--- Places. Those before first_token are never nil, so that reading them never
--- ends in __index.
+-- Places. Most are nil until something is known; `defaults` has what is read then.
 local PLACES = {
   "id", "req", "target", "ok", "error", "status", "watcher", "answered",
   "ended", "kind", "fallback", "committed", "chilled", "task", "filter", "shadow",
@@ -29,10 +28,13 @@ for i, name in ipairs(PLACES) do at[name] = i end
 at.target, at.finish = nil, nil -- derived below
 
 local ID <const>, REQ <const>, TARGET <const>, OK <const>, ERROR <const> = 1, 2, 3, 4, 5
-local STATUS <const>, ENDED <const>, KIND <const> = 6, 9, 10
-local FALLBACK <const>, COMMITTED <const>, FIRST_TOKEN <const> = 11, 12, 19
+local STATUS <const>, ANSWERED <const>, ENDED <const>, KIND <const> = 6, 8, 9, 10
+local FALLBACK <const>, COMMITTED <const>, CHILLED <const>, RETRYABLE <const> = 11, 12, 13, 18
 local FINISH <const>, INPUT <const>, OUTPUT <const> = 22, 23, 24
 local CACHED <const>, REASONING <const> = 25, 26
+
+local defaults = { [OK] = false, [ERROR] = "", [STATUS] = 0, [KIND] = false,
+  [FALLBACK] = false, [COMMITTED] = false, [CHILLED] = false, [RETRYABLE] = false }
 
 -- Absent ones: nil, not a misspelling. A task has a plan, an answer has none.
 local known = { plan = true }
@@ -101,7 +103,7 @@ function Answer.__index(a, name)
   if place then return a[place] end
   local read = derived[name]
   if read then return read(a) end
-  if known[name] then return nil end
+  if known[name] then return defaults[name] end
   context.blame(("an answer has no field %q%s"):format(tostring(name),
     context.hint(name, answer.FIELDS)))
 end
@@ -112,22 +114,12 @@ function Answer.__tostring(a)
 end
 
 -- The answer of attempt ${id}, before anything is known. With room for all that
--- `answered` and `ended` will bring, so that the table never grows.
+-- `answered` will bring, so that the table does not grow then.
 function answer.new(id, req, target)
   return setmetatable({
-    id, req, target, false, "", 0, false, false, false, false, false, false, false,
-    false, false, false, false, false,
-    nil, nil, nil, nil, nil, nil, nil, nil, nil, nil,
+    id, req, target, nil, nil, nil, nil, nil, nil, false, nil, nil, nil, nil, nil, nil,
+    nil, nil, nil, nil,
   }, Answer)
-end
-
--- One that nobody has seen, for another attempt.
-function answer.renew(a, id, req, target)
-  a[ID], a[REQ], a[TARGET], a[OK], a[ERROR] = id, req, target, false, ""
-  a[STATUS] = 0
-  for place = STATUS + 1, FIRST_TOKEN - 1 do a[place] = false end
-  for place = FIRST_TOKEN, #PLACES do a[place] = nil end
-  return a
 end
 
 -- A side call: same life, other meaning of text.
@@ -140,12 +132,11 @@ end
 -- A failed answer without an attempt. ${chilled}: a candidate was passed over
 -- only because it cools down, so asking again with force may work.
 function answer.none(reason, chilled)
-  local a = setmetatable({
-    false, false, false, false, "policy_no_route", 503, false, true, true, "none",
-    true, false, chilled or false, false, false, false, false, false,
+  return setmetatable({
+    [OK] = false, [ERROR] = "policy_no_route", [STATUS] = 503, [ANSWERED] = true,
+    [ENDED] = true, [KIND] = "none", [FALLBACK] = true, [CHILLED] = chilled or false,
+    reason = reason,
   }, Answer)
-  a.reason = reason
-  return a
 end
 
 function answer.is(value)
@@ -159,22 +150,19 @@ end
 
 local Reply = { __metatable = REPLY, __name = REPLY }
 
--- What a policy may read of its own words.
-local spoken = { final = true, ok = true, error = true, status = true, fallback = true,
-  ended = true, answered = true, retryable = true, committed = true, kind = true,
-  chilled = true }
-
 function Reply.__index(a, name)
   if name == "final" then return true end
-  if spoken[name] then return a[at[name]] end
+  local place = at[name]
+  if place then return a[place] end
+  return defaults[name]
 end
 
 -- The policy's own words to the client. ${error_type} "" for a success. ${body}
 -- false: it has said them already.
 function answer.reply(status, body, headers, error_type)
   return setmetatable({
-    false, false, false, status < 400, error_type or "", status, false, true, true,
-    "reply", false, false, false, false, false, false, false, false,
+    [OK] = status < 400, [ERROR] = error_type or "", [STATUS] = status,
+    [ANSWERED] = true, [ENDED] = true, [KIND] = "reply", [FALLBACK] = false,
     body = body, headers = headers or false,
   }, Reply)
 end

@@ -175,13 +175,11 @@ local function begin(who, req, to, limits)
 end
 
 -- One attempt of ${to}, a view of a target, by task ${who}; suspends.
-function request.attempt(who, req, to)
-  local plan = who.plan
-  if who == plan and plan.req == req then
-    return answered(who, call(plan, to, false, false, false))
-  end
+local function attempt(who, req, to)
+  if req == who.req then return task.attempt(who, to) end
   return answered(who, begin(who, req, to))
 end
+request.attempt = attempt
 
 -- A list of routes is tried in order; leme.walk says how.
 local in_order
@@ -226,7 +224,7 @@ local function try(req, route, limits)
     context.blame("req:try: an answer was already relayed, so nothing else can be sent")
   end
   local to = known[route]
-  if to and not limits then return request.attempt(who, req, to) end
+  if to and not limits then return attempt(who, req, to) end
   if limits then check_limits(limits) end
   if to then return answered(who, begin(who, req, to, limits)) end
   if plan.req ~= req then task.plan_of(who, request.base(req)) end
@@ -294,7 +292,7 @@ local function relay(req, a, options)
     context.blame("req:relay: the answer failed (" .. a.error
       .. "); return it to give the client its error")
   end
-  plan.relay, plan.result = a, a
+  plan.relay, plan.result, plan.odd = a, a, true
   task.push("relay", a.id, resume, false, false, false)
   return task.relayed(who, a)
 end

@@ -69,34 +69,38 @@ end
 -- Weights by number, of the choice that is being made.
 local scratch = {}
 
--- pick.weighted for our own ${fn}, which neither fails nor waits: then the weights
--- of all choices have one place.
-local function by_chance(list, fn)
-  local total = 0
-  for i = 1, #list do
-    local weight = fn(list[i])
-    if weight < 0 then weight = 0 end
-    if weight == math.huge then return list[i] end
+-- pick.weighted for the configured ${weights}, or the live ones. Nothing in here
+-- fails or waits, so the weights of all choices have one place.
+local function by_chance(list, _, weights)
+  local total, n = 0, #list
+  for i = 1, n do
+    local item = list[i]
+    local weight = 1
+    if weights then
+      weight = weights[item]
+    elseif facts[item] then
+      weight = host.weight(facts[item].index)
+    end
     scratch[i] = weight
     total = total + weight
   end
   if total <= 0 then return pick.random(list) end
   local left = host.random() * total
-  for i = 1, #list do
+  for i = 1, n do
     left = left - scratch[i]
     if left < 0 then return list[i] end
   end
-  return list[#list]
+  return list[n]
 end
 
--- pick.min likewise.
-local function least_of(list, fn)
-  local chosen, least, equals = list[1], fn(list[1]), 1
+-- pick.min likewise, of ${value}(target).
+local function least_of(list, _, value)
+  local chosen, least, equals = list[1], value(list[1]), 1
   for i = 2, #list do
-    local value = fn(list[i])
-    if value < least then
-      chosen, least, equals = list[i], value, 1
-    elseif value == least then
+    local other = value(list[i])
+    if other < least then
+      chosen, least, equals = list[i], other, 1
+    elseif other == least then
       equals = equals + 1
       if host.random() * equals < 1 then chosen = list[i] end
     end
@@ -104,10 +108,10 @@ local function least_of(list, fn)
   return chosen
 end
 
--- A route that chooses among the list and again among the rest.
-local function chooser(list, list_of, choose)
+-- A route that chooses by ${choose}(pool, req, extra), and again among the rest.
+local function chooser(list, list_of, choose, extra)
   local function fn(req, tried)
-    return walk.choosing(req, tried, list or walk.items(list_of, req), choose)
+    return walk.choosing(req, tried, list, list_of, choose, extra)
   end
   mark_blind(fn, list or {})
   return fn
@@ -118,21 +122,19 @@ end
 function route.fallback(what, options)
   local list, list_of = walk.source(what, "fallback")
   local rest = options_of(options, { "rest" }, "fallback").rest
-  local in_order = rest and function(req, tried, items)
-    return walk.in_order(req, tried, items, rest)
-  end or walk.in_order
   local function fn(req, tried)
-    return in_order(req, tried, list or walk.items(list_of, req))
+    return walk.in_order(req, tried, list, list_of, rest)
   end
   mark_blind(fn, list or {})
   return fn
 end
 
+local function in_turn(pool, _, name) return pick.turn(pool, name()) end
+
 -- Each in turn.
 function route.round_robin(what)
   local list, list_of = walk.source(what, "round_robin")
-  local name = state_name("round_robin")
-  return chooser(list, list_of, function(pool) return pick.turn(pool, name()) end)
+  return chooser(list, list_of, in_turn, state_name("round_robin"))
 end
 
 -- { "a/b", "c/d" } by their configured weights, or { ["a/b"] = 3, ["c/d"] = 1 }.
@@ -143,7 +145,7 @@ local function weighed(list)
   table.sort(names)
   for _, name in ipairs(names) do
     local weight = list[name]
-    if type(weight) ~= "number" or weight < 0 then
+    if type(weight) ~= "number" or not (weight >= 0 and weight < math.huge) then
       context.blame(("leme.weighted: the weight of %q must be a number >= 0, got %s"):format(
         name, context.describe(weight)))
     end
@@ -157,16 +159,13 @@ function route.weighted(what, options)
   options = options_of(options, { "smooth" }, "weighted")
   local names, weights = weighed(what)
   local list, list_of = walk.source(names, "weighted")
-  local name = state_name("weighted")
+  if not options.smooth then return chooser(list, list_of, by_chance, weights) end
+  local name = state_name "weighted"
   local function weight(item)
     if weights then return weights[item] end
-    local known = facts[item]
-    return known and host.weight(known.index) or 1
+    return facts[item] and host.weight(facts[item].index) or 1
   end
-  if options.smooth then
-    return chooser(list, list_of, function(pool) return pick.turn(pool, name(), weight) end)
-  end
-  return chooser(list, list_of, function(pool) return by_chance(pool, weight) end)
+  return chooser(list, list_of, function(pool) return pick.turn(pool, name(), weight) end)
 end
 
 -- The fewest requests in flight for its weight; chance among equals.
@@ -176,7 +175,7 @@ function route.least_busy(list)
     local i = facts[t].index
     return host.inflight(i) / math.max(host.weight(i), 1e-9)
   end
-  return chooser(items, list_of, function(pool) return least_of(pool, busy) end)
+  return chooser(items, list_of, least_of, busy)
 end
 
 -- Expected wait: the higher of a quick and a slow moving average (so a peak

@@ -113,6 +113,7 @@ local function define(into, key)
     local hold = setmetatable({ id = id, amount = n, open = true }, Hold)
     local plan = context.plan()
     if plan then
+      plan.odd = true
       plan.holds = plan.holds or {}
       plan.holds[#plan.holds + 1] = hold
     end

@@ -17,6 +17,14 @@ local attempt, forced_of, tried_of = request.attempt, request.forced, request.tr
 local TARGET <const>, OK <const>, ERROR <const>, KIND <const> = 3, 4, 5, 10
 local FALLBACK <const>, CHILLED <const>, RETRY_AFTER <const> = 11, 13, 20
 
+local checked
+
+local function check_list(list)
+  if type(list) == "table" and not facts[list] then return end
+  context.blame("expected a list of routes such as { \"a/b\", \"c/d\" }, got "
+    .. context.describe(list))
+end
+
 -- Why the target cannot be used now (nil: it can), whether only because it cools
 -- down, and whether it is to be probed.
 local function obstacle(known, tried, forced)
@@ -120,25 +128,31 @@ local function in_order(who, req, tried, list, first, story)
 end
 
 -- ${rest}, if any: how long a target rests that says "too many requests".
-function walk.in_order(req, tried, list, rest)
+function walk.in_order(req, tried, list, list_of, rest)
   local who = now.task or task.running("req:try")
-  local first = list[1]
-  if tried or who.plan.last > 0 or not first then
-    return in_order(who, req, tried, list, 1, new_story(rest))
+  local plan = who.plan
+  local fixed = list
+  if not fixed then
+    list = list_of(req)
+    if type(list) ~= "table" then check_list(list) end
   end
-  local known = facts[first]
-  local a
-  if not known then
-    a = called(first, req)
-  elseif host.usable(known.index) then
-    a = attempt(who, req, first)
-  else
-    return in_order(who, req, nil, list, 1, new_story(rest))
+  if not tried and plan.last == 0 then
+    local first = list[1]
+    local known = facts[first]
+    local a
+    if known then
+      if host.usable(known.index) then a = attempt(who, req, first) end
+    elseif fixed then
+      a = called(first, req)
+    end
+    if a then
+      if a[OK] or not a[FALLBACK] then return a end
+      local story = new_story(rest)
+      tell(story, a)
+      return in_order(who, req, nil, fixed or checked(plan, list), 2, story)
+    end
   end
-  if a[OK] or not a[FALLBACK] then return a end
-  local story = new_story(rest)
-  tell(story, a)
-  return in_order(who, req, nil, list, 2, story)
+  return in_order(who, req, tried, fixed or checked(plan, list), 1, new_story(rest))
 end
 
 -- The candidates that can be used now; passed over ones are noted, once.
@@ -168,12 +182,12 @@ local function index_in(list, item)
 end
 
 -- Choose again and again among those of ${list} that are left.
-local function choosing(who, req, tried, list, choose, gone, story)
+local function choosing(who, req, tried, list, choose, extra, gone, story)
   local forced = forced_of(req)
   if not tried and who.plan.last > 0 then tried = tried_of(req) end
   local pool = usable(list, tried, forced, gone, story)
   while #pool > 0 do
-    local item = choose(pool, req)
+    local item = choose(pool, req, extra)
     gone[index_in(list, item)] = true
     local a, said, cools = give(who, req, tried, item, forced)
     if a and (a[OK] or not a[FALLBACK]) then return a end
@@ -184,48 +198,38 @@ local function choosing(who, req, tried, list, choose, gone, story)
   return outcome(story)
 end
 
--- Nothing was tried yet, and all of ${list} are targets that can be used?
-local function all_ready(list)
-  for i = 1, #list do
-    local known = facts[list[i]]
-    if not known or not host.usable(known.index) then return false end
-  end
-  return #list > 0
-end
-
--- ${choose}(pool, req) picks one of the usable candidates; when it fails and
--- another may help, choose again among the rest.
-function walk.choosing(req, tried, list, choose)
+-- ${choose}(pool, req, extra) picks one of the usable candidates; when it fails
+-- and another may help, choose again among the rest.
+function walk.choosing(req, tried, list, list_of, choose, extra)
   local who = now.task or task.running("req:try")
-  if tried or who.plan.last > 0 or not all_ready(list) then
-    return choosing(who, req, tried, list, choose, {}, new_story())
+  local plan = who.plan
+  local fixed = list
+  if not fixed then
+    list = list_of(req)
+    if type(list) ~= "table" then check_list(list) end
   end
-  local item = choose(list, req)
-  if not facts[item] then index_in(list, item) end
-  local a = attempt(who, req, item)
-  if a[OK] or not a[FALLBACK] then return a end
-  local story = new_story()
-  tell(story, a)
-  return choosing(who, req, nil, list, choose, { [index_in(list, item)] = true }, story)
-end
-
--- Are these ready to be walked? Second result: does any run code of its own?
-local function ready(list)
-  local n, code = #list, false
-  for i = 1, n do
-    local item = list[i]
-    if not facts[item] then
-      if type(item) ~= "function" then return false end
-      code = true
+  if not tried and plan.last == 0 then
+    local n = #list
+    local all = n > 0
+    for i = 1, n do
+      local known = facts[list[i]]
+      if not known or not host.usable(known.index) then
+        all = false
+        break
+      end
+    end
+    if all then
+      local item = choose(list, req, extra)
+      local a = attempt(who, req, item)
+      if a[OK] or not a[FALLBACK] then return a end
+      local story = new_story()
+      tell(story, a)
+      list = fixed or checked(plan, list)
+      return choosing(who, req, nil, list, choose, extra, { [index_in(list, item)] = true }, story)
     end
   end
-  return next(list, n > 0 and n or nil) == nil, code
-end
-
-local function check_list(list)
-  if type(list) == "table" and not facts[list] then return end
-  context.blame("expected a list of routes such as { \"a/b\", \"c/d\" }, got "
-    .. context.describe(list))
+  list = fixed or checked(plan, list)
+  return choosing(who, req, tried, list, choose, extra, {}, new_story())
 end
 
 -- Check a list of routes once: names become views, lists become functions.
@@ -250,17 +254,23 @@ function walk.prepare(list)
   return made
 end
 
+local function as_it_should_be(list)
+  for i = 1, #list do
+    if not facts[list[i]] then return false end
+  end
+  return next(list, #list > 0 and #list or nil) == nil
+end
+
+-- A list that code of the policy made for this request.
+function checked(plan, list)
+  check_list(list)
+  plan.seen, plan.odd = true, true
+  return as_it_should_be(list) and list or walk.prepare(list)
+end
+
 -- What ${list_of}(req) lists.
 function walk.items(list_of, req)
-  local plan = now.task.plan
-  local before = plan.last
-  local list = list_of(req)
-  check_list(list)
-  local as_it_is, code = ready(list)
-  if code or plan.last ~= before then plan.seen = true end
-  if as_it_is then return list end
-  plan.seen = true
-  return walk.prepare(list)
+  return checked(now.task.plan, list_of(req))
 end
 
 -- What a combinator was given: a prepared list, or else a function(req) -> list.
