@@ -6,7 +6,7 @@ import threading
 import time
 
 from lib import (Wrong, chat, check, ends_with_one_error, equal, main,
-                 promise, request, says, silent, streams)
+                 promise, request, says, silent)
 
 
 def attempts_of(server, answer):
