@@ -66,36 +66,6 @@ static const struct route *find_route(const char *path, size_t len)
     return NULL;
 }
 
-static int hex(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* Percent-decoded; false: too long, or no text. */
-static bool decode(const char *from, size_t len, char *out, size_t size)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < len; i++) {
-        int c = (unsigned char)from[i];
-
-        if (c == '%') {
-            if (i + 2 >= len || hex(from[i + 1]) < 0 || hex(from[i + 2]) < 0)
-                return false;
-            c = hex(from[i + 1]) << 4 | hex(from[i + 2]);
-            i += 2;
-        }
-        if (c < 0x20 || n + 1 >= size)
-            return false;
-        out[n++] = (char)c;
-    }
-    out[n] = '\0';
-    return true;
-}
-
 static const char *query_value(const struct admin_call *call, const char *name,
                                size_t *len)
 {
@@ -123,6 +93,15 @@ bool admin_asked(const struct admin_call *call, const char *name)
     size_t len;
 
     return query_value(call, name, &len) != NULL;
+}
+
+int admin_value(const struct admin_call *call, const char *name, char *out,
+                size_t size)
+{
+    size_t len;
+    const char *p = query_value(call, name, &len);
+
+    return p && http1_decode(p, len, out, size) ? (int)strlen(out) : -1;
 }
 
 size_t admin_number(const struct admin_call *call, const char *name,
@@ -352,7 +331,7 @@ static void on_request(void *arg, struct conn *c)
     const struct route *route = route_of(&call);
     size_t n = strlen(route->path);
 
-    if (!decode(conn_bytes(c) + h->path.at + n, h->path.len - n, call.rest,
+    if (!http1_decode(conn_bytes(c) + h->path.at + n, h->path.len - n, call.rest,
                 sizeof call.rest))
         admin_refuse(&call, 404, "invalid_request_error", "not_found",
                      "there is no such path");

@@ -55,6 +55,10 @@ struct admin_call {
 /** Make the answer an error in the shape all errors have. */
 void admin_refuse(struct admin_call *call, int status, const char *type,
                   const char *code, const char *message);
+/** The text of a query parameter, escapes decoded, into ${out}; its length, or
+ * -1 when it is not there or too long. */
+int admin_value(const struct admin_call *call, const char *name, char *out,
+                size_t size);
 /** A number of the query, or ${otherwise}; clamped to 0..${max}. */
 size_t admin_number(const struct admin_call *call, const char *name,
                     size_t otherwise, size_t max);

@@ -203,6 +203,22 @@ static void redact(struct admin_call *call, size_t from)
                                                   out->len - from);
 }
 
+/* What ?model=, ?target=, ?error_type= and ?client= ask for. */
+static bool asked_for(const struct admin_call *call, const struct record_blob *b)
+{
+    static const char *const names[] = {"model", "target", "error_type",
+                                        "client"};
+    char want[256];
+    int len;
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        len = admin_value(call, names[i], want, sizeof want);
+        if (len >= 0 && !record_matches(b, names[i], want, (size_t)len))
+            return false;
+    }
+    return true;
+}
+
 void admin_requests(struct admin_call *call)
 {
     size_t n = admin_number(call, "limit", REQUESTS_SHOWN, REQUESTS_MOST);
@@ -210,14 +226,16 @@ void admin_requests(struct admin_call *call)
     const struct record_blob *b;
     struct buf *out = call->out;
     bool first = true;
-    size_t from;
+    size_t from, shown = 0;
 
     refresh(call);
     buf_adds(out, "{\"requests\":[");
     from = out->len;
-    for (size_t i = 0; i < n && (b = ring_newest(ring, i)); i++) {
+    for (size_t i = 0; shown < n && (b = ring_newest(ring, i)); i++) {
         size_t before = out->len;
 
+        if (!asked_for(call, b))
+            continue;
         if (!first)
             buf_addc(out, ',');
         if (record_line(b, out) || out->data[out->len - 1] != '\n') {
@@ -226,6 +244,7 @@ void admin_requests(struct admin_call *call)
         }
         out->len--;
         first = false;
+        shown++;
     }
     redact(call, from);
     buf_addf(out, "],\"kept\":%zu}", ring_count(ring));

@@ -84,12 +84,26 @@ static void push_string(lua_State *L, struct plan *plan, json_node n)
     lua_pushlstring(L, b->scratch.data ? b->scratch.data : "", b->scratch.len);
 }
 
+/* Record a number, a boolean or null as it stands. */
+static void note_plain(struct plan *plan, json_node n)
+{
+    size_t len;
+    const char *raw;
+
+    if (json_kind(plan->doc, n) >= JSON_STRING)
+        return;
+    raw = json_raw(plan->doc, n, &len);
+    if (raw)
+        note_scalar(plan, n, raw, len);
+}
+
 void bind_push_node(lua_State *L, int req, struct plan *plan, json_node n)
 {
     if (n == JSON_NONE) {
         lua_pushnil(L);
         return;
     }
+    note_plain(plan, n);
     switch (json_kind(plan->doc, n)) {
     case JSON_NULL:
         lua_pushlightuserdata(L, NULL);

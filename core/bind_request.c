@@ -242,31 +242,39 @@ static int get_api(lua_State *L, struct bind *b, struct plan *plan)
     return 1;
 }
 
-/* client = { name = ..., tags = { team = ... } }; a fresh table, so that one
- * request cannot change what the next one sees. */
+static const struct client *client_of(const struct bind *b,
+                                      const struct plan *plan)
+{
+    return plan->client < 0 ? NULL : &b->config->clients[plan->client];
+}
+
+/* The client's name, nil when none is configured. */
 static int get_client(lua_State *L, struct bind *b, struct plan *plan)
 {
-    const struct client *c;
+    const struct client *c = client_of(b, plan);
 
-    if (plan->client < 0) {
-        lua_pushnil(L);
-        return 1;
-    }
-    c = &b->config->clients[plan->client];
-    lua_createtable(L, 0, 2);
-    lua_pushstring(L, c->name);
-    lua_setfield(L, -2, "name");
-    lua_createtable(L, 0, (int)c->ntags);
-    for (size_t i = 0; i < c->ntags; i++) {
+    if (c)
+        note_read(plan, "client", c->name, strlen(c->name), false);
+    lua_pushstring(L, c ? c->name : NULL);
+    return 1;
+}
+
+/* The client's tags, { team = "search" }: a fresh table, so that one request
+ * cannot change what the next one sees. */
+static int get_tags(lua_State *L, struct bind *b, struct plan *plan)
+{
+    const struct client *c = client_of(b, plan);
+
+    lua_newtable(L);
+    for (size_t i = 0; c && i < c->ntags; i++) {
         const char *eq = strchr(c->tags[i], '=');
 
         lua_pushlstring(L, c->tags[i],
                         eq ? (size_t)(eq - c->tags[i]) : strlen(c->tags[i]));
         lua_pushstring(L, eq ? eq + 1 : "");
         lua_rawset(L, -3);
+        note_read(plan, "tags", c->tags[i], strlen(c->tags[i]), false);
     }
-    lua_setfield(L, -2, "tags");
-    note_read(plan, "client", c->name, strlen(c->name), false);
     return 1;
 }
 
@@ -310,7 +318,7 @@ static const struct {
     {"model", get_model},
     {"question", get_question}, {"system", get_system},
     {"stream", get_stream},     {"max_tokens", get_max_tokens},
-    {"headers", get_headers},   {"client", get_client},
+    {"headers", get_headers},   {"client", get_client},   {"tags", get_tags},
     {"id", get_id},             {"api", get_api},
     {"tokens", get_tokens},     {"remaining", get_remaining},
 };

@@ -297,6 +297,11 @@ static void take_head(struct conn *c)
     c->reply.minor0 = head->minor == 0;
     c->reply.head_only = head->method == HTTP1_HEAD;
     c->reply.keep_alive = head->keep_alive && !c->conns->draining;
+    /* Before the handler takes places for it. */
+    if (!charge(c, (size_t)head->content_length + head->bytes)) {
+        refuse_with(c, 503, "the engine is at its memory limit; try again");
+        return;
+    }
     if (!c->conns->handler.head(c->conns->handler.arg, c, &no)) {
         /* The body, if there is one, is not read: the framing ends here. */
         if (head->chunked || head->content_length)
@@ -306,10 +311,6 @@ static void take_head(struct conn *c)
         c->in_handler = true;       /* the caller goes on, not conn_done */
         conn_done(c, false);
         c->in_handler = false;
-        return;
-    }
-    if (!charge(c, (size_t)head->content_length + head->bytes)) {
-        refuse_with(c, 503, "the engine is at its memory limit; try again");
         return;
     }
     start_body(c);

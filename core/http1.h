@@ -110,4 +110,7 @@ enum http1_result http1_chunked(struct http1_chunked *c, char *bytes,
                                 size_t len, uint64_t max_body, size_t *used,
                                 size_t *decoded, struct http1_fault *fault);
 
+/** Percent-decoded text, NUL-terminated; false when it is none or too long. */
+bool http1_decode(const char *from, size_t len, char *out, size_t size);
+
 #endif

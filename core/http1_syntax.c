@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "http1_syntax.h"
 
+#include "http1.h"
+
 #include <string.h>
 
 #define T HTTP1_TOKEN
@@ -152,5 +154,27 @@ bool http1_syntax_same_host(const char *a, size_t an, const char *b, size_t bn)
     for (i = 0; i < n; i++)
         if (lower(a[i]) != lower(b[i]))
             return false;
+    return true;
+}
+
+bool http1_decode(const char *from, size_t len, char *out, size_t size)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        int c = (unsigned char)from[i];
+
+        if (c == '%') {
+            if (i + 2 >= len || http1_syntax_hex(from[i + 1]) < 0 ||
+                http1_syntax_hex(from[i + 2]) < 0)
+                return false;
+            c = http1_syntax_hex(from[i + 1]) << 4 | http1_syntax_hex(from[i + 2]);
+            i += 2;
+        }
+        if (c < 0x20 || n + 1 >= size)
+            return false;
+        out[n++] = (char)c;
+    }
+    out[n] = '\0';
     return true;
 }

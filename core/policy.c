@@ -90,8 +90,36 @@ static void load_file(lua_State *L, struct policy_state *s, const char *dir,
         luaL_error(L, "%s", fault.message);
 }
 
-/* require(name): upvalues: state, folder ("" for library chunks). Loaded values
- * are kept in the registry table of the state. */
+/* Push what ${name} is, loaded once. ${dir}: the folder of its own files, ""
+ * for modules of ours. */
+static void push_loaded(lua_State *L, struct policy_state *s, const char *dir,
+                        const char *name)
+{
+    lua_rawgeti(L, LUA_REGISTRYINDEX, s->ref_loaded);
+    lua_pushfstring(L, "%s\n%s", dir, name);
+    lua_pushvalue(L, -1);
+    if (lua_rawget(L, -3) == LUA_TNIL) {
+        lua_pop(L, 1);
+        if (dir[0])
+            load_file(L, s, dir, name);
+        else
+            load_module(L, s, name);
+        lua_pushstring(L, name);
+        lua_call(L, 1, 1);
+        if (lua_isnil(L, -1)) {
+            lua_pop(L, 1);
+            lua_pushboolean(L, 1);
+        }
+        lua_pushvalue(L, -2);
+        lua_pushvalue(L, -2);
+        lua_rawset(L, -5);
+    }
+    lua_replace(L, -3);
+    lua_pop(L, 1);
+}
+
+/* require(name): upvalues: state, folder ("" for library chunks). Policies get
+ * our modules frozen. */
 static int policy_require(lua_State *L)
 {
     struct policy_state *s = lua_touserdata(L, lua_upvalueindex(1));
@@ -102,27 +130,16 @@ static int policy_require(lua_State *L)
     if (ours && dir[0] && !policy_may_require(name))
         return luaL_error(L, "module '%s' is not for policies; there are leme, "
                              "leme.text and files beside the policy", name);
-    lua_settop(L, 1);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, s->ref_loaded);
-    lua_pushfstring(L, "%s\n%s", ours ? "" : dir, name);
-    if (lua_rawget(L, 2) != LUA_TNIL)
-        return 1;
-    lua_pop(L, 1);
-    if (ours)
-        load_module(L, s, name);
-    else if (dir[0])
-        load_file(L, s, dir, name);
-    else
+    if (!ours && !dir[0])
         return luaL_error(L, "module '%s' not found", name);
-    lua_pushvalue(L, 1);
-    lua_call(L, 1, 1);
-    if (lua_isnil(L, -1)) {
-        lua_pop(L, 1);
-        lua_pushboolean(L, 1);
+    if (!ours || !dir[0]) {
+        push_loaded(L, s, ours ? "" : dir, name);
+        return 1;
     }
-    lua_pushfstring(L, "%s\n%s", ours ? "" : dir, name);
-    lua_pushvalue(L, -2);
-    lua_rawset(L, 2);
+    push_loaded(L, s, "", "leme.freeze");
+    push_loaded(L, s, "", name);
+    lua_pushvalue(L, 1);
+    lua_call(L, 2, 1);
     return 1;
 }
 

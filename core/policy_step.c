@@ -58,16 +58,24 @@ void policy_open_series(struct policy_state *s, struct model_policy *p)
 }
 
 /* Five kills within a minute set a policy aside until the next reload. */
-static void count_kill(struct model_policy *p, us_t now)
+static void count_kill(struct policy_state *s, struct model_policy *p, us_t now)
 {
+    char line[200];
     us_t oldest;
+    int n;
 
     p->kills[p->nkills++ % CEIL_KILLS_PER_MINUTE] = now;
     if (p->nkills < CEIL_KILLS_PER_MINUTE)
         return;
     oldest = p->kills[p->nkills % CEIL_KILLS_PER_MINUTE];
-    if (now - oldest < 60 * US_PER_S)
-        p->aside = true;
+    if (p->aside || now - oldest >= 60 * US_PER_S)
+        return;
+    p->aside = true;
+    n = snprintf(line, sizeof line, "policy %s is set aside until the next "
+                 "accepted reload: it was stopped %d times within a minute; "
+                 "its models take their default_route", p->name,
+                 CEIL_KILLS_PER_MINUTE);
+    s->env.log(s->env.log_arg, "error", line, (size_t)n);
 }
 
 void policy_count(struct policy_state *s, struct model_policy *p,
@@ -82,7 +90,7 @@ void policy_count(struct policy_state *s, struct model_policy *p,
     metrics_observe(s->env.metrics, s->env.shard, p->duration[hook],
                     (double)took / 1e6);
     if (kind == VM_TIMEOUT || kind == VM_MEMORY)
-        count_kill(p, clock_now());
+        count_kill(s, p, clock_now());
 }
 
 /* -- opening --------------------------------------------------------------- */

@@ -403,3 +403,24 @@ int record_line(const struct record_blob *blob, struct buf *out)
     bad |= say_text(out, "ua", &e[E_UA]);
     return bad | buf_adds(out, "}\n") ? -1 : 0;
 }
+
+bool record_matches(const struct record_blob *blob, const char *field,
+                    const char *want, size_t len)
+{
+    static const struct {
+        const char *name;
+        enum record_kind kind;
+        unsigned at;
+    } fields[] = {{"client", RECORD_begin, B_CLIENT},
+                  {"model", RECORD_begin, B_MODEL},
+                  {"target", RECORD_end, E_TARGET},
+                  {"error_type", RECORD_end, E_ERROR}};
+    struct value v[MAX_FIELDS];
+
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+        if (strcmp(fields[i].name, field) == 0)
+            return find_entry(blob, fields[i].kind, v) &&
+                   v[fields[i].at].len == len &&
+                   memcmp(v[fields[i].at].s, want, len) == 0;
+    return false;
+}

@@ -34,7 +34,7 @@
                I(connect_us) I(head_us) I(first_us) I(total_us) B(reused)      \
                S(upstream_id))                                                 \
     X(trace, S(key) S(value))                                                  \
-    X(fault, S(kind) S(message) S(where) S(traceback) S(effect))               \
+    X(fault, S(what) S(message) S(where) S(traceback) S(effect))               \
     X(end, I(code) S(error) S(end) I(attempts) S(target) S(resp_model)         \
            S(fallback) I(recv_us) I(policy_us) I(connect_us) I(first_us)       \
            I(total_us) I(overhead_us) I(in) I(out) I(cache_read)               \
@@ -81,6 +81,9 @@ int record_json(const struct record_blob *b, struct buf *out);
 /** The access-log line (interfaces.md 6.7) with its newline, appended; none when
  * there is no end entry. 0 or -1. */
 int record_line(const struct record_blob *b, struct buf *out);
+/** Is ${field} (client, model, target or error_type) of the request ${want}? */
+bool record_matches(const struct record_blob *b, const char *field,
+                    const char *want, size_t len);
 /** The request id; "" when there is no begin entry. */
 void record_id(const struct record_blob *b, char *out, size_t size);
 

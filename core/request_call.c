@@ -54,6 +54,19 @@ static int ask_usage(struct request *r, struct buf *out)
     return bad | buf_adds(out, "\"include_usage\":true}");
 }
 
+/* What leaves differs from what came by these, too. */
+static void note_edits(struct request *r, const struct json_extra *extra,
+                       size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        bool own = strcmp(extra[i].key, "model") == 0 ||
+                   strcmp(extra[i].key, "stream_options") == 0;
+
+        record_add(&r->record, RECORD_edit, extra[i].key,
+                   own ? "engine" : "with", (int64_t)extra[i].len);
+    }
+}
+
 /* `model`, the usage option, and the policy's req:with, over the edits. */
 static int compose(struct flight *f, unsigned overlay)
 {
@@ -76,6 +89,7 @@ static int compose(struct flight *f, unsigned overlay)
     }
     bad |= buf_reserve(&f->body, r->in.body_bytes + 256);
     bad |= json_write(&r->doc, extra, n, &f->body);
+    note_edits(r, extra, n);
     buf_free(&options);
     buf_free(&model);
     return bad;

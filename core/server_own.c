@@ -42,40 +42,16 @@ static void list_models(struct server *s, struct conn *c)
     finish(s, c, 200, "application/json");
 }
 
-static int hex(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
-/* A name as SDKs send it: escaped. What does not fit or is no escape names
- * nothing. */
-static size_t unescape(const char *from, size_t len, char *to, size_t size)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < len && n < size; i++) {
-        if (from[i] == '%' && i + 2 < len && hex(from[i + 1]) >= 0 &&
-            hex(from[i + 2]) >= 0) {
-            to[n++] = (char)(hex(from[i + 1]) << 4 | hex(from[i + 2]));
-            i += 2;
-        } else {
-            to[n++] = from[i];
-        }
-    }
-    return n;
-}
-
 static void show_model(struct server *s, struct conn *c, const struct asked *a)
 {
     const struct config *config = server_config(s);
     struct conn_refusal no;
     char name[256];
-    size_t n = unescape(a->name, a->name_len, name, sizeof name);
-    int i = config_find_model(config, name, n);
+    int i = -1;
 
+    /* SDKs send names escaped. */
+    if (http1_decode(a->name, a->name_len, name, sizeof name))
+        i = config_find_model(config, name, strlen(name));
     if (i >= 0) {
         add_model(&s->body, config->models[i].name, true);
         finish(s, c, 200, "application/json");

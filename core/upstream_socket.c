@@ -46,6 +46,21 @@ static void on_socket(evutil_socket_t fd, short what, void *arg)
         s->writing = false;
 }
 
+static struct socket_slot *slot_of(const struct upstream *u, curl_socket_t fd)
+{
+    return (size_t)fd < u->nsockets ? u->sockets[fd] : NULL;
+}
+
+static void slot_free(struct socket_slot *s)
+{
+    if (!s)
+        return;
+    event_del(&s->readable);
+    event_del(&s->writable);
+    s->upstream->sockets[s->fd] = NULL;
+    free(s);
+}
+
 static struct socket_slot *slot_new(struct upstream *u, curl_socket_t fd)
 {
     size_t at = (size_t)fd, size = u->nsockets ? u->nsockets : 64;
@@ -62,6 +77,9 @@ static struct socket_slot *slot_new(struct upstream *u, curl_socket_t fd)
         u->sockets = sockets;
         u->nsockets = size;
     }
+    /* A connect given up early is closed by libcurl without a word; its number
+       comes back, and what is known of the old one must go first. */
+    slot_free(u->sockets[at]);
     s = calloc(1, sizeof *s);
     if (!s)
         return NULL;
@@ -73,21 +91,6 @@ static struct socket_slot *slot_new(struct upstream *u, curl_socket_t fd)
                  on_socket, s);
     u->sockets[at] = s;
     return s;
-}
-
-static struct socket_slot *slot_of(const struct upstream *u, curl_socket_t fd)
-{
-    return (size_t)fd < u->nsockets ? u->sockets[fd] : NULL;
-}
-
-static void slot_free(struct socket_slot *s)
-{
-    if (!s)
-        return;
-    event_del(&s->readable);
-    event_del(&s->writable);
-    s->upstream->sockets[s->fd] = NULL;
-    free(s);
 }
 
 int upstream_on_interest(CURL *easy, curl_socket_t fd, int what, void *arg,

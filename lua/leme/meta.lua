@@ -481,7 +481,8 @@ function Target:probe() end
 ---@field tools table?
 ---@field max_tokens integer?
 ---@field headers table<string, string> lower case names
----@field client string
+---@field client string? name of the client, nil when none is configured
+---@field tags table<string, string> of the client
 ---@field id string
 ---@field api string
 ---@field tokens integer estimate of the input
