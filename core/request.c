@@ -133,7 +133,7 @@ static struct request *request_new(struct requests *rs,
     r->early_due = r->comment_due = US_NEVER;
     r->events_end = &r->events;
     r->began = clock_now();
-    buf_init(&r->item, CEIL_EVENT_BYTES);
+    buf_init(&r->item, CEIL_ANSWER_BYTES);
     timer_init(&r->timer, rs->env.base, on_timer, r);
     r->seed = (uint64_t)(bind_random(rs->rng) * 0x1p53);
     bind_seed(r->plan.rng, r->seed);

@@ -221,7 +221,9 @@ void relay_failure(struct request *r, struct flight *f)
 
 /* -- whole answers --------------------------------------------------------- */
 
-static void relay_whole(struct request *r, struct flight *f)
+/* ${text}: instead of the provider's own; or NULL. */
+static void send_whole(struct request *r, struct flight *f, const char *text,
+                       size_t text_len)
 {
     const struct transfer_state *ts = transfer_state(f->transfer);
     struct buf *b = relay_headers(r, f);
@@ -229,6 +231,10 @@ static void relay_whole(struct request *r, struct flight *f)
     size_t len;
     const char *bytes = source_bytes(f, &len);
 
+    if (text) {
+        bytes = text;
+        len = text_len;
+    }
     buf_init(&theirs, CEIL_ANSWER_BYTES);
     if (request_has_surface(r)) {
         if (request_surface_answer(r, bytes, len, &theirs)) {
@@ -435,6 +441,21 @@ static void tell_item(struct request *r, struct flight *f)
     request_tell(r, &e);
 }
 
+/* With a filter the policy sees the whole answer before the client does. */
+static void relay_whole(struct request *r, struct flight *f)
+{
+    size_t len;
+    const char *bytes = source_bytes(f, &len);
+
+    if (!f->events || !plan_open(&r->plan)) {
+        send_whole(r, f, NULL, 0);
+        return;
+    }
+    r->item.len = 0;
+    buf_add(&r->item, bytes, len);
+    tell_item(r, f);
+}
+
 void relay_more(struct request *r)
 {
     struct flight *f = r->relayed;
@@ -479,6 +500,13 @@ void relay_item(struct request *r, const struct op *op)
     if (!r->item_waits || !f || f->id != op->id || !f->transfer)
         return;
     r->item_waits = false;
+    if (!r->stream) {
+        if (op->kind == OP_DROP)
+            relay_error(r, ERROR_policy_denied, "the policy withheld the answer");
+        else
+            send_whole(r, f, op->kind == OP_REPLACE ? op->text : NULL, op->len);
+        return;
+    }
     bytes = source_bytes(f, &len);
     if (op->kind == OP_PASS) {
         reply_body(r->in.reply, bytes, r->item_raw);

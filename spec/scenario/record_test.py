@@ -95,7 +95,8 @@ def strict(w):
     found = json.loads(raw, object_pairs_hook=no_duplicates)
     fault = of(found["entries"], "fault")
     equal(len(fault), 1, "faults")
-    check("p.lua:12" in fault[0]["where"], "where", fault)
+    line = text[:text.index("on purpose")].count("\n") + 1
+    check("p.lua:%d" % line in fault[0]["where"], "where", fault)
     check("on purpose" in fault[0]["message"], "message", fault)
 
 
