@@ -283,6 +283,8 @@ static void start_body(struct conn *c)
 
     if (c->head->expect_continue && !none && c->in.len == c->head->bytes &&
         send(c->fd, go_on, sizeof go_on - 1, MSG_NOSIGNAL) < 0) {
+        c->state = CONN_BODY;       /* the handler took places for it */
+        conn_abandon(c);
         c->doomed = true;
         return;
     }
@@ -356,7 +358,8 @@ static void conn_advance(struct conn *c)
         if (c->head->chunked ? body_by_chunks(c) : body_by_length(c))
             hand_over(c);
     } while (!c->doomed && c->in.len &&
-             (c->state == CONN_IDLE ||
+             /* The next request waits until this answer has left. */
+             ((c->state == CONN_IDLE && !c->writing) ||
               (c->state == CONN_BODY && before != CONN_BODY)));
 }
 

@@ -31,7 +31,7 @@ struct hosted {
     char *path, *headers, *body;    /* owned */
     size_t body_bytes;
     struct request *request;        /* NULL before it begins and after its end */
-    bool begun, over;
+    bool begun, over, cancelled;
 };
 
 struct leme_engine {
@@ -220,9 +220,13 @@ static void on_start(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    for (struct hosted *h = e->first; h; h = h->next)
-        if (!h->begun)
+    for (struct hosted *h = e->first; h; h = h->next) {
+        if (h->cancelled && h->request)
+            request_gone(h->request);
+        h->over |= h->cancelled && !h->request;
+        if (!h->begun && !h->over)
             begin(h);
+    }
     requests_turn(engine_requests(e->engine));
     unlink_over(e);
 }
@@ -270,10 +274,8 @@ void leme_engine_cancel(leme_engine *e, uint64_t id)
     if (!h || h->over)
         return;
     memset(&h->to, 0, sizeof h->to);
-    h->begun = true;
-    if (h->request)
-        request_gone(h->request);
-    h->over = true;
+    /* From the loop: this may be a callback of the very request. */
+    h->cancelled = true;
     event_active(e->start, EV_TIMEOUT, 0);
 }
 

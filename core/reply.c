@@ -65,6 +65,10 @@ void reply_init(struct reply *r, struct reply_loop *loop, int fd)
 
 void reply_free(struct reply *r)
 {
+    if (r->loop && r->loop->owner == r) {
+        r->loop->owner = NULL;
+        r->loop->scratch.len = 0;
+    }
     buf_free(&r->out);
 }
 
@@ -80,7 +84,19 @@ void reply_reset(struct reply *r)
 /* The buffer that new bytes go to: behind what already waits, or the scratch. */
 static struct buf *sink_of(struct reply *r)
 {
-    return r->out.len ? &r->out : &r->loop->scratch;
+    struct reply *owner = r->loop->owner;
+
+    if (r->out.len)
+        return &r->out;
+    /* Bytes of another answer are never mixed with these: should they still be
+       here, they wait with their own. */
+    if (owner && owner != r && !owner->broken)
+        owner->broken = buf_add(&owner->out, r->loop->scratch.data,
+                                r->loop->scratch.len) != 0;
+    if (owner != r)
+        r->loop->scratch.len = 0;
+    r->loop->owner = r;
+    return &r->loop->scratch;
 }
 
 static void add(struct reply *r, const char *bytes, size_t n)
@@ -242,6 +258,7 @@ static void flush_scratch(struct reply *r)
     if (!r->broken && n < s->len && buf_add(&r->out, s->data + n, s->len - n))
         r->broken = true;
     s->len = 0;
+    r->loop->owner = NULL;
     if (s->size > SCRATCH_KEPT)
         buf_free(s);
 }
@@ -262,7 +279,7 @@ size_t reply_flush(struct reply *r)
 {
     if (r->out.len)
         flush_out(r);
-    else if (r->loop->scratch.len)
+    else if (r->loop->owner == r)
         flush_scratch(r);
     return reply_queued(r);
 }

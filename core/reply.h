@@ -23,6 +23,7 @@ struct reply_sink {
 /** Scratch space that all replies of one loop share between two flushes. */
 struct reply_loop {
     struct buf scratch;
+    struct reply *owner;            /* whose bytes are in the scratch */
     char date[40];
     long long date_second;
 };

@@ -53,7 +53,8 @@ static const char *plan_header(void *owner, const char *name, size_t *len)
 {
     struct request *r = owner;
 
-    return r->in.header(r->in.owner, name, len);
+    /* The client's head is gone with its answer. */
+    return r->over ? NULL : r->in.header(r->in.owner, name, len);
 }
 
 static bool plan_answer(void *owner, unsigned id, int what, struct buf *out)
@@ -377,7 +378,7 @@ static void on_timer(void *arg)
             relay_failure(r, f);
     }
     fire_waits(r, now);
-    if (r->early_due <= now)
+    if (r->early_due <= now && !r->over)
         relay_early(r);
     if (r->comment_due <= now && !r->over)
         relay_comment(r);
@@ -507,6 +508,8 @@ void request_end(struct request *r, bool cut)
     if (r->over)
         return;
     r->over = true;
+    r->phase = REPLY_DONE;
+    r->early_due = r->comment_due = US_NEVER;
     r->all->in_flight--;
     r->in.flush(r->in.owner);
     keep_client(r);

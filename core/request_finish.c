@@ -202,7 +202,7 @@ static const char *end_state(const struct request *r)
 {
     const struct flight *f = r->relayed;
     const char *name = errors_row(r->error)->name;
-    bool data = r->phase != REPLY_NONE && f && f->committed;
+    bool data = f && f->committed;
 
     switch (r->error) {
     case ERROR_none:

@@ -19,8 +19,10 @@ static const char *do_relay(struct request *r, const struct op *op)
 {
     struct flight *f = flight_find(r, op->id);
 
-    if (!f)
+    if (!f || f->target < 0)
         return "relay of an attempt that was never made";
+    if (f->phase == FLIGHT_RUNNING)
+        return "relay of an attempt that has not answered yet";
     if (r->phase >= REPLY_STREAM && !r->resume)
         return "a second relay without resume";
     r->resume = op->resume;
@@ -183,7 +185,7 @@ void request_default_event(struct request *r, const struct plan_event *e)
 
     while (f && (f->id || f->shadow))
         f = f->next;
-    if (!f || e->kind != PLAN_ANSWERED || r->phase >= REPLY_STREAM)
+    if (!f || e->id || e->kind != PLAN_ANSWERED || r->phase >= REPLY_STREAM)
         return;
     if (e->ok || !e->fallback ||
         r->default_at >= r->config->models[r->model].ntargets)
@@ -197,6 +199,14 @@ static enum error_type fault_error(const struct vm_fault *f)
     if (f->kind == VM_TIMEOUT)
         return ERROR_policy_timeout;
     return f->kind == VM_BAD ? ERROR_policy_bad_result : ERROR_policy_error;
+}
+
+/* What a filter failed to look at does not reach the client. */
+static void end_unfiltered(struct request *r, enum error_type e)
+{
+    r->item_waits = false;
+    request_cancel_flights(r, NULL);
+    relay_error(r, e, "the policy's filter failed");
 }
 
 void request_policy_failed(struct request *r, const struct vm_fault *fault)
@@ -225,10 +235,13 @@ void request_policy_failed(struct request *r, const struct vm_fault *fault)
     if (begun) {
         if (r->phase == REPLY_OWN)
             relay_close(r, true);
+        else if (r->item_waits)
+            end_unfiltered(r, e);
         else
             end_broken(r);
         return;
     }
+    r->item_waits = false;
     request_cancel_flights(r, NULL);
     request_forget_events(r);
     request_take_default(r, e);

@@ -353,9 +353,9 @@ static void walk_event(struct request *r, struct flight *f, struct walk *w,
         send_read(r, w);
         walk_failed(w, ERROR_provider_bad_response,
                     "an event of the stream is not JSON");
-    } else if (r->surface) {
+    } else if (r->surface && !f->events) {
         walk_surface(r, w, e, kind);
-    } else if (kind == ANSWER_USAGE && !r->include_usage) {
+    } else if (kind == ANSWER_USAGE && !r->include_usage && !r->surface) {
         send_read(r, w);
         w->at += e->raw_len;
         w->from = w->at;
@@ -365,6 +365,8 @@ static void walk_event(struct request *r, struct flight *f, struct walk *w,
         buf_add(&r->item, e->data, e->data_len);
         r->item_raw = e->raw_len;
         w->outcome = WALK_ITEM;
+    } else if (r->surface) {
+        walk_surface(r, w, e, kind);
     } else {
         w->at += e->raw_len;
         if (kind == ANSWER_DONE)
@@ -481,14 +483,15 @@ void relay_more(struct request *r)
     source_hold(f, w.left >= CEIL_HOLD_BYTES
                        ? CEIL_EVENT_BYTES + CEIL_HOLD_BYTES : CEIL_HOLD_BYTES);
     push_back_comment(r);
+    /* The last event leaves together with the end, in one piece. */
+    if (w.outcome != WALK_DONE)
+        r->in.flush(r->in.owner);
     if (w.outcome == WALK_ITEM)
         tell_item(r, f);
     else if (w.outcome == WALK_DONE)
         stream_done(r, f);
     else if (w.outcome == WALK_FAILED)
         stream_failed(r, f, w.error, f->detail[0] ? f->detail : w.detail);
-    else
-        r->in.flush(r->in.owner);
 }
 
 void relay_item(struct request *r, const struct op *op)
@@ -508,7 +511,12 @@ void relay_item(struct request *r, const struct op *op)
         return;
     }
     bytes = source_bytes(f, &len);
-    if (op->kind == OP_PASS) {
+    if (r->surface) {
+        if (op->kind != OP_DROP)
+            request_surface_event(r, op->kind == OP_REPLACE ? op->text
+                                                            : r->item.data,
+                                  op->kind == OP_REPLACE ? op->len : r->item.len);
+    } else if (op->kind == OP_PASS) {
         reply_body(r->in.reply, bytes, r->item_raw);
     } else if (op->kind == OP_REPLACE) {
         reply_body(r->in.reply, "data: ", 6);
