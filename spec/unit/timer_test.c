@@ -56,7 +56,9 @@ static void run(us_t until)
     event_base_loop(base, 0);
     while (clock_now() < until)
         event_base_loop(base, EVLOOP_NONBLOCK);
-    event_base_loop(base, EVLOOP_NONBLOCK);
+    /* On a busy machine several things are due by now, one behind the other. */
+    for (int i = 0; i < 8; i++)
+        event_base_loop(base, EVLOOP_NONBLOCK);
 }
 
 static void a_timer_fires_once_and_not_early(void)
@@ -99,7 +101,7 @@ static void moved_later_it_fires_later_and_once(void)
         timer_at(&w.timer, due += MS);
     CHECK(w.timer.armed == first);
     run(first + MS);
-    CHECK(w.fired == 0);
+    CHECK(w.fired == 0 || w.at >= due);
     run(due + 3 * MS);
     CHECK(w.fired == 1 && w.at >= due);
     timer_drop(&w.timer);
