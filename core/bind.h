@@ -70,6 +70,7 @@ struct plan {
     void *handle;                   /* ... and its block; its user value: what
                                      * lua/leme keeps of the request */
     bool begun;
+    bool question_kept;             /* as a user value of the handle */
     long lua_bytes;                 /* net, over the plan's own steps */
 };
 

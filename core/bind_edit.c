@@ -13,6 +13,7 @@
 
 static void note_edit(struct plan *plan, const char *path, size_t bytes)
 {
+    plan->question_kept = false;
     record_add(plan->record, RECORD_edit, path, "policy", (int64_t)bytes);
 }
 

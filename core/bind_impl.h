@@ -61,8 +61,9 @@ bool bind_test_node(lua_State *L, int arg, json_node *n, struct plan **plan);
 /** Put the path of a node ("/messages/2/content") into ${out}. */
 void bind_node_path(struct plan *plan, json_node n, struct buf *out);
 
-/** FNV-1a of bytes, for digests in the record and leme.bucket. */
-uint64_t bind_hash(const char *bytes, size_t len, uint64_t seed);
+/** The digest of bytes as text, for the record. */
+#define DIGEST_SIZE 17
+void bind_digest(const char *bytes, size_t len, char out[DIGEST_SIZE]);
 
 /** An entry of kind host: name, one text argument, number result. */
 void bind_note_number(struct bind *b, const char *name, const char *args,

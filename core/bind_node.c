@@ -46,7 +46,7 @@ static void push_number(lua_State *L, struct plan *plan, json_node n)
 static void note_scalar(struct plan *plan, json_node n, const char *bytes,
                         size_t len)
 {
-    char path[128] = "", value[64] = "", digest[20] = "";
+    char path[128] = "", value[64] = "", digest[DIGEST_SIZE] = "";
     struct buf p = {.data = path, .size = sizeof path, .ceiling = sizeof path - 1};
     bool content = json_parent(plan->doc, n) != JSON_ROOT;
 
@@ -56,10 +56,7 @@ static void note_scalar(struct plan *plan, json_node n, const char *bytes,
         memcpy(value, bytes, len);
         value[len] = '\0';
     } else {
-        uint64_t h = bind_hash(bytes, len, 0);
-
-        for (int i = 0; i < 16; i++)
-            digest[i] = "0123456789abcdef"[h >> (60 - 4 * i) & 15];
+        bind_digest(bytes, len, digest);
     }
     record_add(plan->record, RECORD_read, path, value, digest);
 }
@@ -217,6 +214,7 @@ static void note_edit(struct plan *plan, json_node n, size_t bytes)
 
     bind_node_path(plan, n, &p);
     path[p.len] = '\0';
+    plan->question_kept = false;
     record_add(plan->record, RECORD_edit, path, "policy", (int64_t)bytes);
 }
 

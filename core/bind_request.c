@@ -9,12 +9,14 @@
 #include "config.h"
 #include "record.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* Bytes of a prompt behind one token, over the recorded usage of chats. */
 #define BYTES_PER_TOKEN 4
+
+/* A user value of the handle; the first is lua/leme's. */
+#define QUESTION 2
 
 struct handle {
     struct plan *plan;      /* borrowed until the request ends, then NULL */
@@ -32,10 +34,11 @@ struct plan *bind_check_plan(lua_State *L, int arg)
 
 void bind_push_request(lua_State *L, struct bind *b, struct plan *plan)
 {
-    struct handle *h = lua_newuserdatauv(L, sizeof *h, 1);
+    struct handle *h = lua_newuserdatauv(L, sizeof *h, 2);
 
     h->plan = plan;
     plan->handle = h;
+    plan->question_kept = false;
     lua_rawgeti(L, LUA_REGISTRYINDEX, b->ref_request);
     lua_setmetatable(L, -2);
 }
@@ -146,14 +149,13 @@ json_node bind_message(lua_State *L, struct plan *plan, bool question)
 static void note_read(struct plan *plan, const char *path, const char *value,
                       size_t len, bool content)
 {
-    char digest[20] = "", text[80] = "";
+    char digest[DIGEST_SIZE] = "", text[80] = "";
 
     if (!content && len < sizeof text) {
         memcpy(text, value, len);
         text[len] = '\0';
     } else {
-        snprintf(digest, sizeof digest, "%016llx",
-                 (unsigned long long)bind_hash(value, len, 0));
+        bind_digest(value, len, digest);
     }
     record_add(plan->record, RECORD_read, path, text, digest);
 }
@@ -198,9 +200,18 @@ static int get_model(lua_State *L, struct bind *b, struct plan *plan)
     return 1;
 }
 
+/* Decoded once, until the body is edited: policies ask it this and that. */
 static int get_question(lua_State *L, struct bind *b, struct plan *plan)
 {
-    return push_message_text(L, b, plan, true);
+    if (plan->question_kept) {
+        lua_getiuservalue(L, 1, QUESTION);
+        return 1;
+    }
+    push_message_text(L, b, plan, true);
+    lua_pushvalue(L, -1);
+    lua_setiuservalue(L, 1, QUESTION);
+    plan->question_kept = true;
+    return 1;
 }
 
 static int get_system(lua_State *L, struct bind *b, struct plan *plan)

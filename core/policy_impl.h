@@ -15,7 +15,7 @@
 #define POLICY_TIMERS 32
 #define OP_SLOTS 6              /* of one op in driver.ops */
 #define EVENTS (PLAN_ITEM + 1)
-#define OPS (OP_DONE + 1)
+#define OP_WORDS (OP_DONE + 3)
 
 enum policy_hook { HOOK_STEP, HOOK_EVERY, HOOKS };
 enum policy_result { RESULT_OK, RESULT_ERROR, RESULT_TIMEOUT, RESULT_OOM,
@@ -41,7 +41,7 @@ struct policy_state {
     int ref_translate;          /* 0 until a dialect is needed */
     int ref_ops, ref_load, ref_test, ref_every, ref_tick;
     int ref_events[EVENTS];     /* driver.events */
-    const char *op_words[OPS];  /* in Lua's keeping: compared by address */
+    const char *op_words[OP_WORDS]; /* in Lua's keeping: compared by address */
     struct model_policy *models;        /* one a model of the configuration */
     struct {
         double seconds;
@@ -50,7 +50,7 @@ struct policy_state {
     } timers[POLICY_TIMERS];
     unsigned ntimers;
     unsigned pins;              /* requests that began on it */
-    struct op ops[CEIL_OPS];    /* of the last step */
+    struct op ops[2 * CEIL_OPS];        /* of the last step */
     struct buf text;            /* texts of those ops */
     series_t memory;
 };
@@ -62,6 +62,7 @@ const char *policy_shown(const struct policy_state *s, const char *path);
 void policy_init_bind(struct policy_state *s);
 /** Keep what a step needs of the driver, which is on top of the stack. */
 void policy_open_steps(lua_State *L, struct policy_state *s);
+void policy_open_ops(lua_State *L, struct policy_state *s);
 /** Read ${slots} of driver.ops into ${s}->ops: how many. Raises for nonsense. */
 size_t policy_read_ops(lua_State *L, struct policy_state *s,
                        const struct plan *plan, lua_Integer slots);

@@ -9,15 +9,41 @@
 #include <string.h>
 #include <strings.h>
 
-static const char *const op_names[] = {"call",  "fetch", "cancel", "wait",
-                                       "relay", "reply", "open",   "write",
-                                       "close", "pass",  "drop",   "replace",
-                                       "done"};
-_Static_assert(sizeof op_names / sizeof *op_names == OPS, "op_names");
+/* The words of ops, what they mean, and how many slots they have: what stands
+ * behind those is from an earlier step. The first two say what most requests
+ * need in short: call a target as it is; relay, and be done. */
+static const struct {
+    const char *word;
+    enum op_kind kind;
+    unsigned char slots;
+    bool done;
+} words[] = {
+    {"try", OP_CALL, 3, false},      {"give", OP_RELAY, 2, true},
+    {"call", OP_CALL, 6, false},     {"fetch", OP_FETCH, 5, false},
+    {"cancel", OP_CANCEL, 2, false}, {"wait", OP_WAIT, 3, false},
+    {"relay", OP_RELAY, 3, false},   {"reply", OP_REPLY, 5, false},
+    {"open", OP_OPEN, 5, false},     {"write", OP_WRITE, 2, false},
+    {"close", OP_CLOSE, 2, false},   {"pass", OP_PASS, 2, false},
+    {"drop", OP_DROP, 2, false},     {"replace", OP_REPLACE, 3, false},
+    {"done", OP_DONE, 1, false},
+};
+_Static_assert(sizeof words / sizeof *words == OP_WORDS, "words");
 
 const char *policy_op_name(enum op_kind kind)
 {
-    return op_names[kind];
+    for (int i = 2; i < OP_WORDS; i++)
+        if (words[i].kind == kind)
+            return words[i].word;
+    return "";
+}
+
+/* Short strings of one text are one string in a Lua state. */
+void policy_open_ops(lua_State *L, struct policy_state *s)
+{
+    for (int i = 0; i < OP_WORDS; i++) {
+        s->op_words[i] = lua_pushstring(L, words[i].word);
+        luaL_ref(L, LUA_REGISTRYINDEX);
+    }
 }
 
 struct reading {
@@ -25,16 +51,14 @@ struct reading {
     const struct plan *plan;
 };
 
-static enum op_kind check_kind(lua_State *L, const struct policy_state *s,
-                               int index)
+static int check_word(lua_State *L, const struct policy_state *s, int index)
 {
     const char *word = lua_tostring(L, index);
 
-    for (int i = 0; i < OPS; i++)
+    for (int i = 0; i < OP_WORDS; i++)
         if (s->op_words[i] == word)
-            return (enum op_kind)i;
-    luaL_error(L, "policy_bad_result: no op '%s'", word ? word : "?");
-    return OP_DONE;
+            return i;
+    return luaL_error(L, "policy_bad_result: no op '%s'", word ? word : "?");
 }
 
 static double limit(lua_State *L, int table, const char *name)
@@ -152,15 +176,17 @@ static unsigned check_id(lua_State *L, int index)
 
 static void read_call(lua_State *L, struct reading *st, struct op *op, int base)
 {
-    lua_Integer target = lua_tointeger(L, base + 2);
-    lua_Integer overlay = lua_tointeger(L, base + 4);
+    lua_Integer target = lua_tointeger(L, base + 2), overlay;
 
     op->id = check_id(L, base + 1);
     if (target < 1 || (size_t)target > st->s->bind.config->ntargets)
         luaL_error(L, "policy_bad_result: call of no target");
+    op->target = (unsigned)target - 1;
+    if (lua_gettop(L) < base + 5)
+        return;
+    overlay = lua_tointeger(L, base + 4);
     if (overlay < 0 || (unsigned)overlay > st->plan->noverlays)
         luaL_error(L, "policy_bad_result: call with no such overlay");
-    op->target = (unsigned)target - 1;
     op->overlay = (unsigned)overlay;
     read_limits(L, base + 3, &op->limits);
     if (!lua_istable(L, base + 5))
@@ -206,25 +232,19 @@ static void read_reply(lua_State *L, struct reading *st, struct op *op, int base
     }
 }
 
-/* How many slots an op has; what is behind them is not its own. */
-static const unsigned char slots_of[] = {
-    [OP_CALL] = 6,  [OP_FETCH] = 5, [OP_CANCEL] = 2, [OP_WAIT] = 3,
-    [OP_RELAY] = 3, [OP_REPLY] = 5, [OP_OPEN] = 5,   [OP_WRITE] = 2,
-    [OP_CLOSE] = 2, [OP_PASS] = 2,  [OP_DROP] = 2,   [OP_REPLACE] = 3,
-    [OP_DONE] = 1,
-};
-
 /* Read the op whose slots in the list below stack index ${base} start behind
- * ${i}. */
-static void read_op(lua_State *L, struct reading *st, struct op *op, lua_Integer i,
+ * ${i}. True: and be done. */
+static bool read_op(lua_State *L, struct reading *st, struct op *op, lua_Integer i,
                     int base)
 {
     size_t at = 0, headers_at = 0;
+    int word;
 
     memset(op, 0, sizeof *op);
     lua_rawgeti(L, base - 1, i + 1);
-    op->kind = check_kind(L, st->s, base);
-    for (int k = 2; k <= slots_of[op->kind]; k++)
+    word = check_word(L, st->s, base);
+    op->kind = words[word].kind;
+    for (int k = 2; k <= words[word].slots; k++)
         lua_rawgeti(L, base - 1, i + k);
     switch (op->kind) {
     case OP_CALL:
@@ -252,7 +272,7 @@ static void read_op(lua_State *L, struct reading *st, struct op *op, lua_Integer
         op->id = check_id(L, base + 1);
         break;
     case OP_RELAY:
-        op->resume = lua_toboolean(L, base + 2);
+        op->resume = words[word].slots > 2 && lua_toboolean(L, base + 2);
         op->id = check_id(L, base + 1);
         break;
     case OP_CANCEL:
@@ -266,6 +286,7 @@ static void read_op(lua_State *L, struct reading *st, struct op *op, lua_Integer
     /* Offsets for now, see keep_text. */
     op->text = (const char *)at;
     op->headers = (const char *)headers_at;
+    return words[word].done;
 }
 
 size_t policy_read_ops(lua_State *L, struct policy_state *s,
@@ -281,7 +302,8 @@ size_t policy_read_ops(lua_State *L, struct policy_state *s,
     lua_rawgeti(L, LUA_REGISTRYINDEX, s->ref_ops);
     list = lua_gettop(L);
     for (lua_Integer i = 0; i < slots; i += OP_SLOTS) {
-        read_op(L, &st, &s->ops[n++], i, list + 1);
+        if (read_op(L, &st, &s->ops[n++], i, list + 1))
+            s->ops[n++] = (struct op){.kind = OP_DONE};
         lua_settop(L, list);
     }
     for (size_t i = 0; i < n; i++) {

@@ -97,7 +97,6 @@ void policy_count(struct policy_state *s, struct model_policy *p,
 
 _Static_assert(sizeof event_names / sizeof *event_names == EVENTS, "events");
 
-/* Short strings of one text are one string in a Lua state. */
 void policy_open_steps(lua_State *L, struct policy_state *s)
 {
     lua_getfield(L, -1, "events");
@@ -106,10 +105,7 @@ void policy_open_steps(lua_State *L, struct policy_state *s)
         s->ref_events[i] = luaL_ref(L, LUA_REGISTRYINDEX);
     }
     lua_pop(L, 1);
-    for (int i = 0; i < OPS; i++) {
-        s->op_words[i] = lua_pushstring(L, policy_op_name((enum op_kind)i));
-        luaL_ref(L, LUA_REGISTRYINDEX);
-    }
+    policy_open_ops(L, s);
 }
 
 /* -- pushing an event ------------------------------------------------------ */

@@ -22,7 +22,7 @@
 /* Library functions whose bounds we check before we run them in our own frame,
  * so that their messages name the right function and line. */
 struct vm_stock {
-    lua_CFunction byte, format, lower, pack, rep, reverse, unpack, upper;
+    lua_CFunction byte, format, pack, rep, reverse, unpack;
     lua_CFunction insert, move, remove, spread;
     lua_CFunction codepoint;
 };

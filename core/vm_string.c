@@ -80,16 +80,48 @@ static int string_byte(lua_State *L)
     return stock(L)->byte(L);
 }
 
+/* ASCII letters from ${first} on to the other case, eight at a time: prompts go
+ * through here. A byte's high bit tells whether it is one of the letters. */
+static uint64_t turn_word(uint64_t word, uint64_t first)
+{
+    const uint64_t ones = UINT64_MAX / 255;
+    uint64_t low = word & ones * 0x7F;
+    uint64_t letters = ((low + ones * (0x80 - first)) ^
+                        (low + ones * (0x80 - 26 - first))) & ~word & ones * 0x80;
+
+    return word ^ letters >> 2;
+}
+
+static int turn_case(lua_State *L, unsigned char first)
+{
+    size_t len, i = 0;
+    const char *s = luaL_checklstring(L, 1, &len);
+    uint64_t word = 0;
+    luaL_Buffer b;
+    char *to;
+
+    check_string(L, 1);
+    to = luaL_buffinitsize(L, &b, len);
+    for (; len - i >= sizeof word; i += sizeof word) {
+        memcpy(&word, s + i, sizeof word);
+        word = turn_word(word, first);
+        memcpy(to + i, &word, sizeof word);
+    }
+    memcpy(&word, s + i, len - i);
+    word = turn_word(word, first);
+    memcpy(to + i, &word, len - i);
+    luaL_pushresultsize(&b, len);
+    return 1;
+}
+
 static int string_lower(lua_State *L)
 {
-    check_string(L, 1);
-    return stock(L)->lower(L);
+    return turn_case(L, 'A');
 }
 
 static int string_upper(lua_State *L)
 {
-    check_string(L, 1);
-    return stock(L)->upper(L);
+    return turn_case(L, 'a');
 }
 
 static int string_reverse(lua_State *L)
@@ -462,12 +494,10 @@ void vm_string_open(lua_State *L)
     lua_call(L, 0, 1);
     vm->stock.byte = vm_lib_function(L, "byte");
     vm->stock.format = vm_lib_function(L, "format");
-    vm->stock.lower = vm_lib_function(L, "lower");
     vm->stock.pack = vm_lib_function(L, "pack");
     vm->stock.rep = vm_lib_function(L, "rep");
     vm->stock.reverse = vm_lib_function(L, "reverse");
     vm->stock.unpack = vm_lib_function(L, "unpack");
-    vm->stock.upper = vm_lib_function(L, "upper");
     for (size_t i = 0; i < sizeof unbounded / sizeof *unbounded; i++) {
         lua_getfield(L, -1, unbounded[i]);
         lua_setfield(L, -3, unbounded[i]);

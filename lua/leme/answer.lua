@@ -113,12 +113,14 @@ function Answer.__tostring(a)
     a[OK] and "ok" or a[ERROR])
 end
 
+answer.meta = Answer
+
 -- The answer of attempt ${id}, before anything is known. With room for all that
--- `answered` will bring, so that the table does not grow then.
+-- `answered` and `ended` will bring, so that the table does not grow then.
 function answer.new(id, req, target)
   return setmetatable({
     id, req, target, nil, nil, nil, nil, nil, nil, false, nil, nil, nil, nil, nil, nil,
-    nil, nil, nil, nil,
+    nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil,
   }, Answer)
 end
 

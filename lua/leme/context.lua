@@ -69,15 +69,22 @@ function context.name_place()
   return seen == 1 and place or place .. "#" .. seen
 end
 
--- A route is blind when no code of a policy sees its answers: all in ${list} are
--- targets or blind. Asked while a policy is loaded, where its routes are built.
-function context.mark_blind(route, list)
+-- Routes that combinators made while a policy was loaded: ready to be run.
+context.routes = {}
+
+-- ${route}, made by a combinator of those in ${list}. It is blind when no code of a
+-- policy sees its answers: all of them are targets or blind. Without a list it is
+-- not.
+function context.made(route, list)
   local blind = now.loading and now.loading.blind
-  if not blind then return end
+  if not blind then return route end
+  context.routes[route] = true
+  if not list then return route end
   for i = 1, #list do
-    if type(list[i]) == "function" and not blind[list[i]] then return end
+    if type(list[i]) == "function" and not blind[list[i]] then return route end
   end
   blind[route] = true
+  return route
 end
 
 -- "a number 3", "a table", "nil": for messages.

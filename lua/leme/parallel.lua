@@ -10,6 +10,7 @@ local walk = require "leme.walk"
 local route = require "leme.route"
 
 local parallel = {}
+local made = context.made
 
 -- One run: what was started, and what came of those that failed.
 local function new_run(req, tried, list)
@@ -91,7 +92,7 @@ function parallel.hedge(list, options)
   local items, list_of = walk.source(list, "hedge")
   local name = route.state_name("hedge")
   local share = options.share or 0.05
-  return function(req, tried)
+  return made(function(req, tried)
     local run = new_run(req, tried, items or walk.items(list_of, req))
     earn(name(), share)
     local after = patience(options.after, req, run.list[1])
@@ -112,13 +113,13 @@ function parallel.hedge(list, options)
       end
     end
     return outcome(run)
-  end
+  end)
 end
 
 -- All at once.
 function parallel.race(list)
   local items, list_of = walk.source(list, "race")
-  return function(req, tried)
+  return made(function(req, tried)
     local run = new_run(req, tried, items or walk.items(list_of, req))
     local view = req
     while launch(run, view) do
@@ -132,7 +133,7 @@ function parallel.race(list)
       end
     end
     return outcome(run)
-  end
+  end)
 end
 
 -- ${what}, and a copy of some requests to ${copy}, whose answer nobody gets.
@@ -144,14 +145,14 @@ function parallel.shadow(what, copy, options)
   if type(share) ~= "number" or share < 0 or share > 1 then
     context.blame("leme.shadow: share must be between 0 and 1, got " .. context.describe(share))
   end
-  return function(req, tried)
+  return made(function(req, tried)
     if share > 0 and host.random() < share then
       local hidden = request.flagged(request.untried(req),
         { shadow = true, max_usd = options.max_usd })
       walk.launch(hidden, request.tried(hidden), mirror[1])
     end
     return walk.in_order(req, tried or request.tried(req), list)
-  end
+  end)
 end
 
 return parallel

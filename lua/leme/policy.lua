@@ -75,16 +75,16 @@ local function prepare_route(made)
   if type(made.route) == "table" and not target.is(made.route) then
     local list = walk.prepare(made.route)
     route = function(req, tried) return walk.in_order(req, tried, list) end
-    context.mark_blind(route, list)
+    context.made(route, list)
   end
   if type(route) ~= "function" then
-    made.target, made.blind = route, true
+    made.run, made.target, made.blind = false, route, true
   else
     if type(made.route) == "function" then made.where = place_of(made.route) or made.where end
-    made.run, made.blind = route, now.loading.blind[route] or false
+    made.run, made.target, made.blind = route, false, now.loading.blind[route] or false
   end
-  made.quiet = not (made.attempted or made.ended)
-  made.blind = made.blind and made.quiet
+  made.loud = (made.attempted or made.ended) and true or false
+  made.blind = made.blind and not made.loud
 end
 
 local function check_every(made)

@@ -11,7 +11,8 @@ local task = require "leme.task"
 local request = {}
 local known, facts = target.known, target.facts
 local now = context.now
-local call, answered = task.call, task.answered
+local routes = context.routes
+local call, answered, attempt_own = task.call, task.answered, task.attempt
 
 local KIND <const>, CHILLED <const>, TASK <const> = 10, 13, 14
 local FILTER_OF <const>, SHADOW <const> = 15, 16
@@ -64,37 +65,41 @@ local view_methods = {}
 
 local function is_view(req) return getmetatable(req) == "leme.request" end
 
+-- Is ${req} the running request as it is, and so no view?
+local function is_own(req)
+  local who = now.task
+  return who and who.plan.req == req
+end
+
 -- A view of ${req} (the request or a view) with ${slot} set to ${value}.
 local function derive(req, slot, value)
   local view
-  if is_view(req) then
-    view = { rawget(req, BASE), rawget(req, FIELDS), rawget(req, LIMIT), rawget(req, TRIED),
-      rawget(req, FORCE), rawget(req, FLAGS), rawget(req, FILTER), rawget(req, OVERLAY) }
-  else
+  if is_own(req) or not is_view(req) then
     view = { req, false, false, false, false, false, false, false }
+  else
+    view = { req[BASE], req[FIELDS], req[LIMIT], req[TRIED], req[FORCE], req[FLAGS],
+      req[FILTER], req[OVERLAY] }
   end
   view[slot] = value
   return setmetatable(view, View)
 end
 
 local function slot(req, which)
-  return is_view(req) and rawget(req, which)
+  return not is_own(req) and is_view(req) and req[which]
 end
 
-function request.base(req) return is_view(req) and rawget(req, BASE) or req end
+function request.base(req) return is_view(req) and req[BASE] or req end
 
-function request.forced(req)
-  if req == now.task.plan.req then return false end
-  return slot(req, FORCE)
-end
+function request.forced(req) return slot(req, FORCE) end
 
 function request.force(req) return derive(req, FORCE, true) end
 
 -- The same request for a route that may use targets again.
 function request.untried(req) return derive(req, TRIED, {}) end
 
+-- ${limits} were checked.
 function request.limited(req, limits)
-  return derive(req, LIMIT, tighter(slot(req, LIMIT), check_limits(limits)))
+  return derive(req, LIMIT, tighter(slot(req, LIMIT), limits))
 end
 
 -- ${flags} of the call operation: shadow, hedge, max_usd.
@@ -117,9 +122,7 @@ end
 
 -- What this route has tried: by name of target, the answer.
 function request.tried(req)
-  local plan = now.task.plan
-  if req == plan.req then return task.tried(plan) end
-  return slot(req, TRIED) or task.tried(plan)
+  return slot(req, TRIED) or task.tried(now.task.plan)
 end
 
 function request.with(req, fields)
@@ -143,22 +146,19 @@ end
 -- Begin one attempt of ${to} under what the view ${req} changes.
 local function begin_view(who, req, to, limits)
   local plan = who.plan
-  local base = is_view(req) and rawget(req, BASE)
-  task.plan_of(who, base)
-  local fields, overlay = rawget(req, FIELDS), rawget(req, OVERLAY)
-  if fields and not overlay then
-    overlay = host.overlay(base, fields)
+  if not req or req[BASE] ~= plan.req then task.plan_of(who, request.base(req)) end
+  local overlay, flags, tried = req[OVERLAY], req[FLAGS], req[TRIED]
+  if req[FIELDS] and not overlay then
+    overlay = host.overlay(plan.req, req[FIELDS])
     rawset(req, OVERLAY, overlay)
   end
-  local flags, tried = rawget(req, FLAGS), rawget(req, TRIED)
-  local shadow = flags and flags.shadow
+  local shadow = flags and flags.shadow or false
   local all = plan.tried
   if shadow then plan.tried = false end
-  local a = call(plan, to, tighter(rawget(req, LIMIT), limits) or false, overlay or false,
-    flags or false)
+  local a = call(plan, to, tighter(req[LIMIT], limits) or false, overlay, flags)
   plan.tried = all
   if tried then tried[facts[to].name] = a end
-  a[SHADOW], a[FILTER_OF] = shadow or false, rawget(req, FILTER) or false
+  if flags then a[SHADOW], a[FILTER_OF] = shadow, req[FILTER] end
   return a
 end
 
@@ -176,7 +176,7 @@ end
 
 -- One attempt of ${to}, a view of a target, by task ${who}; suspends.
 local function attempt(who, req, to)
-  if req == who.req then return task.attempt(who, to) end
+  if req == who.req then return attempt_own(who, to) end
   return answered(who, begin(who, req, to))
 end
 request.attempt = attempt
@@ -187,7 +187,7 @@ function request.set_in_order(fn) in_order = fn end
 
 local function function_of(route)
   if type(route) == "function" then
-    if not host.wants(route) then return route end
+    if routes[route] or not host.wants(route) then return route end
     return function(req, tried) return route(req, tried or request.tried(req)) end
   end
   if type(route) == "table" and not target.is(route) then
@@ -219,16 +219,18 @@ end
 
 local function try(req, route, limits)
   local who = now.task or task.running("req:try")
+  local to = known[route]
+  if to and not limits and req == who.req and not who.relay then
+    return attempt_own(who, to)
+  end
   local plan = who.plan
   if plan.relay then
     context.blame("req:try: an answer was already relayed, so nothing else can be sent")
   end
-  local to = known[route]
-  if to and not limits then return attempt(who, req, to) end
   if limits then check_limits(limits) end
   if to then return answered(who, begin(who, req, to, limits)) end
   if plan.req ~= req then task.plan_of(who, request.base(req)) end
-  local fn = function_of(route)
+  local fn = routes[route] and route or function_of(route)
   if type(fn) ~= "function" then return answered(who, begin(who, req, fn, limits)) end
   return request.run(limits and request.limited(req, limits) or req, fn)
 end
@@ -237,6 +239,7 @@ end
 local function start(req, route, limits)
   local who = task.running("req:start")
   local plan = task.plan_of(who, request.base(req))
+  plan.odd = true
   if limits then check_limits(limits) end
   local to = known[route] or function_of(route)
   if type(to) ~= "function" then return begin(who, req, to, limits) end
@@ -348,17 +351,17 @@ end
 function View.__index(view, name)
   local method = view_methods[name]
   if method then return method end
-  local fields = rawget(view, FIELDS)
+  local fields = view[FIELDS]
   if fields then
     local value = fields[name]
     if value == host.null then return nil end
     if value ~= nil then return value end
   end
-  return rawget(view, BASE)[name]
+  return view[BASE][name]
 end
 
 function View.__newindex(view, name, value)
-  rawget(view, BASE)[name] = value
+  view[BASE][name] = value
 end
 
 request.METHODS = methods

@@ -12,7 +12,7 @@ local pick = require "leme.pick"
 
 local route = {}
 local facts = target.facts
-local mark_blind = context.mark_blind
+local made = context.made
 
 -- The board's name for the state of a combinator built here.
 local function state_name(kind)
@@ -110,11 +110,9 @@ end
 
 -- A route that chooses by ${choose}(pool, req, extra), and again among the rest.
 local function chooser(list, list_of, choose, extra)
-  local function fn(req, tried)
+  return made(function(req, tried)
     return walk.choosing(req, tried, list, list_of, choose, extra)
-  end
-  mark_blind(fn, list or {})
-  return fn
+  end, list or {})
 end
 
 -- In the order given. { rest = seconds } for a target that says "too many
@@ -122,11 +120,9 @@ end
 function route.fallback(what, options)
   local list, list_of = walk.source(what, "fallback")
   local rest = options_of(options, { "rest" }, "fallback").rest
-  local function fn(req, tried)
+  return made(function(req, tried)
     return walk.in_order(req, tried, list, list_of, rest)
-  end
-  mark_blind(fn, list or {})
-  return fn
+  end, list or {})
 end
 
 local function in_turn(pool, _, name) return pick.turn(pool, name()) end
@@ -234,9 +230,9 @@ function route.cheapest(list, options)
       return t.price_in * input + t.price_out * output
     end)
   end
-  return function(req, tried)
+  return made(function(req, tried)
     return walk.in_order(req, tried, fitting(req))
-  end
+  end)
 end
 
 local function session_of(req)
@@ -251,7 +247,7 @@ function route.hash(list, options)
   options = options_of(options, { "by", "factor" }, "hash")
   local fixed, list_of = targets_only(list, "hash")
   local by = options.by or session_of
-  return function(req, tried)
+  return made(function(req, tried)
     local items = fixed or walk.items(list_of, req)
     local key = by(req)
     local order = pick.order(items, "hash", key == nil and req.id or key)
@@ -262,7 +258,7 @@ function route.hash(list, options)
       table.insert(order, 1, first)
     end
     return walk.in_order(req, tried, order)
-  end
+  end)
 end
 
 -- { { 0.05, canary }, { 0.95, stable } }: a share of the traffic each. { by =
@@ -286,7 +282,7 @@ function route.split(parts, options)
     context.blame(("leme.split: the shares add up to %s, expected at most 1"):format(sum))
   end
   local salt = options.salt or context.name_place()
-  return function(req, tried)
+  return made(function(req, tried)
     local chance
     if options.by then chance = host.bucket(tostring(options.by(req)), salt)
     else chance = host.random() end
@@ -296,7 +292,7 @@ function route.split(parts, options)
       if chance < 0 then side = i break end
     end
     return walk.in_order(req, tried, routes[side])
-  end
+  end)
 end
 
 -- ${yes} when test(req), else ${no}; without ${no} there is no route then.
@@ -306,11 +302,11 @@ function route.when(test, yes, no)
       .. context.describe(test))
   end
   local on, off = one(yes), no ~= nil and one(no)
-  return function(req, tried)
+  return made(function(req, tried)
     local side = test(req) and on or off
     if not side then return walk.nothing({ "the condition does not hold" }, false) end
     return walk.in_order(req, tried, side)
-  end
+  end)
 end
 
 -- The same route again after a failure that may pass: { times = 2, base = 0.25,
@@ -320,7 +316,7 @@ function route.retry(what, options)
   options = options_of(options, { "times", "base", "max" }, "retry")
   local times, base, max = options.times or 2, options.base or 0.25, options.max or 5
   local list = one(what)
-  return function(req)
+  return made(function(req)
     local last
     for n = 1, times do
       local fresh = request.untried(req)
@@ -333,18 +329,16 @@ function route.retry(what, options)
       task.sleep(wait)
     end
     return last
-  end
+  end)
 end
 
 -- ${what} under limits of its own; a tighter one from outside still holds.
 function route.limit(what, limits)
   local list = one(what)
   request.check_limits(limits)
-  local function fn(req, tried)
+  return made(function(req, tried)
     return walk.in_order(request.limited(req, limits), tried, list)
-  end
-  mark_blind(fn, list)
-  return fn
+  end, list)
 end
 
 -- ${what} with the request changed: fields, or a function(req) -> fields (or a
@@ -355,12 +349,12 @@ function route.rewrite(what, edit)
     context.blame("leme.rewrite: expected fields or a function(req) -> fields, got "
       .. context.describe(edit))
   end
-  return function(req, tried)
+  return made(function(req, tried)
     local fields = edit
     if type(edit) == "function" then fields = edit(req) end
     local view = getmetatable(fields) == "leme.request" and fields or request.with(req, fields)
     return walk.in_order(view, tried, list)
-  end
+  end)
 end
 
 -- fn(text, event, answer) sees each event of the answer before the client does:
@@ -371,9 +365,9 @@ function route.filter(what, fn)
     context.blame("leme.filter: expected a function(text, event, answer), got "
       .. context.describe(fn))
   end
-  return function(req, tried)
+  return made(function(req, tried)
     return walk.in_order(request.filtered(req, fn), tried, list)
-  end
+  end)
 end
 
 return route

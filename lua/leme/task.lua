@@ -14,7 +14,7 @@ local target = require "leme.target"
 
 local task = {}
 local now = context.now
-local new_answer = answer.new
+local new_answer, Answer = answer.new, answer.meta
 local facts = target.facts
 local yield, resume_coroutine = coroutine.yield, coroutine.resume
 local create_coroutine = coroutine.create
@@ -35,9 +35,13 @@ local used = 0
 task.ops = ops
 
 local function push(op, a, b, c, d, e)
-  local n = used
-  ops[n + 1], ops[n + 2], ops[n + 3] = op, a, b
-  ops[n + 4], ops[n + 5], ops[n + 6] = c, d, e
+  local list, n = ops, used
+  list[n + 1] = op
+  list[n + 2] = a
+  list[n + 3] = b
+  list[n + 4] = c
+  list[n + 5] = d
+  list[n + 6] = e
   used = n + 6
 end
 task.push = push
@@ -48,9 +52,9 @@ local DONE = {}
 local IDLE_MAX = 64
 local idle, idle_count = {}, 0
 
-local function body(fn, req, tried)
+local function body(fn, a, b)
   while true do
-    fn, req, tried = yield(DONE, (fn(req, tried)))
+    fn, a, b = yield(DONE, (fn(a, b)))
   end
 end
 
@@ -175,21 +179,26 @@ end
 task.answered = answered
 
 -- Both, for the plan's own task and the request as it is: what most requests do
--- once.
+-- once, so written out.
 function task.attempt(plan, view)
-  if plan.wait then suspended_twice() end
-  local id = plan.last + 1
-  if id > 1 or used > 0 then return answered(plan, call(plan, view, false, false, false)) end
-  local a = answer_for(plan, 1, view)
+  if plan.last > 0 or plan.wait or used > 0 then
+    return answered(plan, call(plan, view, false, false, false))
+  end
+  local a
+  if plan.odd or spare and plan.policy.blind then
+    a = answer_for(plan, 1, view)
+  else
+    a = setmetatable({
+      1, plan.req, view, nil, nil, nil, nil, nil, nil, false, nil, nil, nil, nil, nil, nil,
+      nil, nil, nil, nil,
+    }, Answer)
+  end
   plan.last = 1
   plan[1] = a
   local list = ops
-  list[1] = "call"
+  list[1] = "try"
   list[2] = 1
   list[3] = facts[view].index
-  list[4] = false
-  list[5] = false
-  list[6] = false
   used = 6
   a[WATCHER] = plan
   plan.wait = true
@@ -234,6 +243,7 @@ function task.fetch(service, text, limits)
   local plan = who.plan
   local id = next_id(plan)
   local a = answer.fetch(id, plan.req)
+  plan.odd = true
   plan[id] = a
   push("fetch", id, service, text, limits or false, false)
   return answered(who, a)
@@ -355,15 +365,8 @@ end
 -- Plans are reused too. What a policy may still hold (answers, tried) is not.
 local free, free_count = {}, 0
 
-local function new_plan(req, policy)
-  if free_count > 0 then
-    local plan = free[free_count]
-    free_count = free_count - 1
-    plan.req = req
-    plan.policy = policy
-    return plan
-  end
-  local plan = { false, false, false, false, req = req, policy = policy, plan = false,
+local function new_plan()
+  local plan = { false, false, false, false, req = false, policy = false, plan = false,
     co = create_coroutine(body), wait = false, last = 0, over = false, dead = false,
     timer = 0, odd = false, shadows = 0, tried = false, relay = false, relaying = false,
     result = false, holds = false, children = false, forced = false, seen = false }
@@ -388,7 +391,7 @@ local function recycle(plan)
   end
   plan.last, plan.over, plan.result = 0, false, false
   if plan.odd then
-    plan.odd, plan.tried, plan.relay, plan.relaying = false, false, false, false
+    plan.tried, plan.relay, plan.relaying = false, false, false
     plan.forced, plan.seen = false, false
   end
   free_count = free_count + 1
@@ -412,7 +415,7 @@ end
 -- The route is over: done, unless a hook still wants to see how it ends.
 function close(plan)
   local policy = plan.policy
-  if not policy.quiet or plan.shadows > 0 then
+  if policy.loud or plan.shadows > 0 then
     if plan.shadows > 0 or (policy.attempted and in_the_air(plan)) then return end
     if policy.ended then
       if not plan.result[ENDED] then return end
@@ -484,28 +487,8 @@ local function check_relayed(plan, result)
     .. " after req:relay: only one answer can be relayed")
 end
 
--- The route has come to its only answer, and nobody else has a part in the plan.
-local function relay_and_forget(plan, a)
-  local list = ops
-  list[1] = "relay"
-  list[2] = 1
-  list[3] = false
-  list[7] = "done"
-  used = 12
-  if free_count == POOL_MAX then return end
-  plan[1] = false
-  plan.last = 0
-  if plan.policy.blind and spare_count < POOL_MAX then reuse(a) end
-  free_count = free_count + 1
-  free[free_count] = plan
-end
-
 -- The route has come to ${result}.
 function conclude(plan, result)
-  if result and result == plan[1] and plan.last == 1 and used == 0 and not plan.odd
-      and plan.policy.quiet and not result[KIND] then
-    return relay_and_forget(plan, result)
-  end
   if plan.relay then
     check_relayed(plan, result)
   else
@@ -529,15 +512,41 @@ task.events = events
 -- A new request. Returns its plan as well, which all later events bring along.
 function events.begin(req, policy)
   used = 0
-  local plan = new_plan(req, policy)
-  local to = policy.target
-  if to then
-    call(plan, to, false, false, false)
+  local plan
+  if free_count > 0 then
+    plan = free[free_count]
+    free_count = free_count - 1
   else
-    now.task = plan
-    returned(plan, resume_coroutine(plan.co, policy.run, req))
+    plan = new_plan()
   end
+  plan.req = req
+  plan.policy = policy
+  plan.odd = policy.loud
+  local run = policy.run
+  if not run then
+    call(plan, policy.target, false, false, false)
+    return used, plan
+  end
+  now.task = plan
+  local ok, mark, result = resume_coroutine(plan.co, run, req)
+  if mark or not ok or not plan.wait then returned(plan, ok, mark, result) end
   return used, plan
+end
+
+-- The plan's only attempt has answered ${a}, which is what its route returned, and
+-- nobody wants to know more: relay it, be done, and put the plan aside.
+local function relay_and_forget(plan, a)
+  local list = ops
+  list[1] = "give"
+  list[2] = 1
+  plan[1] = false
+  plan.last = 0
+  if free_count < POOL_MAX then
+    if plan.policy.blind and spare_count < POOL_MAX then reuse(a) end
+    free_count = free_count + 1
+    free[free_count] = plan
+  end
+  return 6
 end
 
 function events.answered(plan, id, ok, err, status, first_token, retry_after, retryable,
@@ -552,7 +561,16 @@ function events.answered(plan, id, ok, err, status, first_token, retry_after, re
   a[ANSWERED] = true
   if not ok then a[RETRY_AFTER], a[RETRYABLE] = retry_after, retryable end
   local who = a[WATCHER]
-  if who then
+  if who == plan then
+    now.task = plan
+    plan.wait = false
+    local fine, mark, result = resume_coroutine(plan.co, a)
+    -- Whatever else the route may have done made the plan odd, or took an id.
+    if mark == DONE and result == a and plan.last == 1 and not plan.odd then
+      return relay_and_forget(plan, a)
+    end
+    returned(plan, fine, mark, result)
+  elseif who then
     if not who.dead then resume(who, a) end
   elseif plan.policy.target and not plan.over then
     conclude(plan, a)

@@ -221,6 +221,9 @@ end
 
 local perform = {}
 
+-- The short words of operations, as results name them.
+local LONG = { ["try"] = "call", give = "relay" }
+
 local function invalid(what, ...) error("invalid operation: " .. what:format(...), 0) end
 
 local function new_call(world, flow, id)
@@ -250,6 +253,8 @@ function perform.call(world, flow, id, index, limits, overlay, flags)
   t.inflight = t.inflight + 1
   play(world, flow, call)
 end
+
+perform["try"] = function(world, flow, id, index) perform.call(world, flow, id, index) end
 
 function perform.fetch(world, flow, id, service, text)
   local call = new_call(world, flow, id)
@@ -322,6 +327,11 @@ function perform.write(_, flow, text) flow.result.body = flow.result.body .. tex
 
 function perform.close(_, flow, cut) flow.result.cut = cut end
 
+function perform.give(world, flow, id)
+  perform.relay(world, flow, id)
+  perform.done(world, flow)
+end
+
 function perform.done(world, flow)
   flow.result.done = true
   flow.done = true
@@ -353,7 +363,7 @@ function step(world, flow, event, ...)
   local list = table.move(ops, 1, used, 1, {})
   for i = 1, used, 6 do
     local act = perform[list[i]] or invalid("%s", tostring(list[i]))
-    flow.result.ops[#flow.result.ops + 1] = list[i]
+    flow.result.ops[#flow.result.ops + 1] = LONG[list[i]] or list[i]
     act(world, flow, list[i + 1], list[i + 2], list[i + 3], list[i + 4], list[i + 5])
   end
 end

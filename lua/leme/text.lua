@@ -2,6 +2,7 @@
 -- its text and never suspends. A text that is nil counts as "".
 
 local text = {}
+local find, lower, sub = string.find, string.lower, string.sub
 
 local ARITHMETIC_BYTES = 200
 local MENTION_BYTES = 16384
@@ -41,22 +42,33 @@ function text.is_arithmetic(said)
   return said:find("%d[%d.,%s)]*[+%-*/^%%][%s(+%-]*%d") ~= nil
 end
 
+-- Words as they are looked for: policies name the same ones again and again.
+local wanted, wanted_count = {}, 0
+
+local function want(word)
+  if type(word) ~= "string" or word == "" then
+    error("text.mentions: expected words, got " .. type(word), 3)
+  end
+  local small = lower(word)
+  if wanted_count < 1000 then wanted[word], wanted_count = small, wanted_count + 1 end
+  return small
+end
+
 -- Does one of the words (or phrases) occur as a whole word? ASCII letters in any
 -- case; the first 16 KiB. text.mentions(s, "contract", "liability") -> the word
 -- found, or nil.
 function text.mentions(said, ...)
-  said = check(said, "mentions"):sub(1, MENTION_BYTES):lower()
+  said = check(said, "mentions")
+  if #said > MENTION_BYTES then said = sub(said, 1, MENTION_BYTES) end
+  said = lower(said)
   for i = 1, select("#", ...) do
     local word = (select(i, ...))
-    if type(word) ~= "string" or word == "" then
-      error("text.mentions: expected words, got " .. type(word), 2)
-    end
-    local wanted, from = word:lower(), 1
+    local small, from = wanted[word] or want(word), 1
     while true do
-      local first, last = said:find(wanted, from, true)
+      local first, last = find(said, small, from, true)
       if not first then break end
-      local ahead = first > 1 and said:sub(first - 1, first - 1) or ""
-      if not ahead:find("%w") and not said:sub(last + 1, last + 1):find("%w") then
+      local ahead = first > 1 and sub(said, first - 1, first - 1) or ""
+      if not find(ahead, "%w") and not find(sub(said, last + 1, last + 1), "%w") then
         return word
       end
       from = first + 1

@@ -241,7 +241,7 @@ function walk.prepare(list)
     if type(item) == "table" and not facts[item] then
       local inner = walk.prepare(item)
       item = function(req, tried) return walk.in_order(req, tried, inner) end
-      context.mark_blind(item, inner)
+      context.made(item, inner)
     end
     made[i] = request.function_of(item)
   end

@@ -3,7 +3,7 @@
 package.path = "./spec/lua/?.lua;" .. package.path
 local world = require "world"
 
-local SLOTS = { done = 0 } -- beside the word; others are shown with two
+local SLOTS = { done = 0, give = 1 } -- beside the word; others are shown with two
 local TARGETS = { "a/1", "b/2", "c/3" }
 
 -- Drives step by hand: what the engine would do, one event at a time.
@@ -22,7 +22,9 @@ local function engine(source)
       end
       list[#list + 1] = table.concat(words, " ")
     end
-    return table.concat(list, "; ")
+    -- Two short words: a call without limits, edits and flags; relay and be done.
+    return (table.concat(list, "; "):gsub("%f[%a]try (%d)", "call %1")
+      :gsub("%f[%a]give (%d)", "relay %1 false; done"))
   end
   function hand.step(event, ...) return said((room.driver.events[event](plan, ...))) end
   function hand.begin()
