@@ -141,6 +141,7 @@ struct client {
 
 static struct client clients[16];
 static unsigned nclients;
+static size_t received;         /* bytes of all clients */
 
 static inline struct client *client_on(int fd)
 {
@@ -187,6 +188,7 @@ static inline void client_read(struct client *k)
             return;
         k->got = realloc(k->got, k->len + (size_t)n + 1);
         memcpy(k->got + k->len, bytes, (size_t)n);
+        received += (size_t)n;
         k->len += (size_t)n;
         k->got[k->len] = '\0';
     }
@@ -211,11 +213,20 @@ static inline void turn(void)
         client_read(&clients[i]);
 }
 
-/* Turns until ${condition}; a failure after 5 s. */
+static inline bool patient(us_t *until, size_t *before)
+{
+    if (*until == 0 || *before != received)
+        *until = clock_now() + 5 * US_PER_S;
+    *before = received;
+    return clock_now() < *until;
+}
+
+/* Turns until ${condition}; a failure when no client has read for 5 s. */
 #define UNTIL(condition)                                                       \
     do {                                                                       \
-        us_t until_ = clock_now() + 5 * US_PER_S;                              \
-        while (!(condition) && clock_now() < until_)                           \
+        size_t before_ = 0;                                                    \
+        us_t until_ = 0;                                                       \
+        while (!(condition) && patient(&until_, &before_))                     \
             turn();                                                            \
         CHECK(condition);                                                      \
     } while (0)
