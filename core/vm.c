@@ -492,8 +492,8 @@ struct vm *vm_new(const struct vm_limits *limits)
         goto err1;
     vm->running = vm->main;
     *(struct vm **)lua_getextraspace(vm->main) = vm;
-    /* Faster than the default: garbage of requests counts against a cap. */
-    lua_gc(vm->main, LUA_GCINC, 200, 200, 0);
+    /* Below the default pause: garbage of requests counts against a cap. */
+    lua_gc(vm->main, LUA_GCINC, 150, 200, 0);
     lua_pushcfunction(vm->main, init);
     if (lua_pcall(vm->main, 0, 0, 0) != LUA_OK)
         goto err2;

@@ -18,18 +18,18 @@ answer.FIELDS = {
 
 -- Places. Most are nil until something is known; `defaults` has what is read then.
 local PLACES = {
-  "id", "req", "target", "ok", "error", "status", "watcher", "answered",
-  "ended", "kind", "fallback", "committed", "chilled", "task", "filter", "shadow",
-  "cancelled", "retryable", "first_token", "retry_after", "total", "finish",
-  "input", "output", "cached", "reasoning", "cost", "speed",
+  "id", "req", "target", "ok", "error", "status", "watcher", "answered", "kind", "fallback",
+  "first_token", "retry_after", "retryable",
+  "ended", "committed", "chilled", "task", "filter", "shadow", "cancelled",
+  "total", "finish", "input", "output", "cached", "reasoning", "cost", "speed",
 }
 local at = {}
 for i, name in ipairs(PLACES) do at[name] = i end
 at.target, at.finish = nil, nil -- derived below
 
 local ID <const>, REQ <const>, TARGET <const>, OK <const>, ERROR <const> = 1, 2, 3, 4, 5
-local STATUS <const>, ANSWERED <const>, ENDED <const>, KIND <const> = 6, 8, 9, 10
-local FALLBACK <const>, COMMITTED <const>, CHILLED <const>, RETRYABLE <const> = 11, 12, 13, 18
+local STATUS <const>, ANSWERED <const>, ENDED <const>, KIND <const> = 6, 8, 14, 9
+local FALLBACK <const>, COMMITTED <const>, CHILLED <const>, RETRYABLE <const> = 10, 15, 16, 13
 local FINISH <const>, INPUT <const>, OUTPUT <const> = 22, 23, 24
 local CACHED <const>, REASONING <const> = 25, 26
 
@@ -119,7 +119,7 @@ answer.meta = Answer
 -- `answered` and `ended` will bring, so that the table does not grow then.
 function answer.new(id, req, target)
   return setmetatable({
-    id, req, target, nil, nil, nil, nil, nil, nil, false, nil, nil, nil, nil, nil, nil,
+    id, req, target, nil, nil, nil, nil, nil, false, nil, nil, nil, nil, nil, nil, nil,
     nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil,
   }, Answer)
 end

@@ -14,8 +14,8 @@ local now = context.now
 local routes = context.routes
 local call, answered, attempt_own = task.call, task.answered, task.attempt
 
-local KIND <const>, CHILLED <const>, TASK <const> = 10, 13, 14
-local FILTER_OF <const>, SHADOW <const> = 15, 16
+local KIND <const>, CHILLED <const>, TASK <const> = 9, 16, 17
+local FILTER_OF <const>, SHADOW <const> = 18, 19
 
 local LIMITS = { "connect", "first_token", "idle", "total", "min_speed", "hold" }
 local is_limit = {}

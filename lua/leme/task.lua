@@ -21,10 +21,10 @@ local create_coroutine = coroutine.create
 
 local ID <const>, REQ <const>, TARGET <const> = 1, 2, 3
 local OK <const>, ERROR <const>, STATUS <const> = 4, 5, 6
-local WATCHER <const>, ANSWERED <const>, ENDED <const>, KIND <const> = 7, 8, 9, 10
-local FALLBACK <const>, COMMITTED <const>, CHILLED <const>, TASK <const> = 11, 12, 13, 14
-local SHADOW <const>, CANCELLED <const>, RETRYABLE <const> = 16, 17, 18
-local FIRST_TOKEN <const>, RETRY_AFTER <const>, TOTAL <const>, FINISH <const> = 19, 20, 21, 22
+local WATCHER <const>, ANSWERED <const>, ENDED <const>, KIND <const> = 7, 8, 14, 9
+local FALLBACK <const>, COMMITTED <const>, CHILLED <const>, TASK <const> = 10, 15, 16, 17
+local SHADOW <const>, CANCELLED <const>, RETRYABLE <const> = 19, 20, 13
+local FIRST_TOKEN <const>, RETRY_AFTER <const>, TOTAL <const>, FINISH <const> = 11, 12, 21, 22
 local INPUT <const>, OUTPUT <const>, CACHED <const>, REASONING <const> = 23, 24, 25, 26
 local COST <const>, SPEED <const> = 27, 28
 
@@ -188,9 +188,9 @@ function task.attempt(plan, view)
   if plan.odd or spare and plan.policy.blind then
     a = answer_for(plan, 1, view)
   else
+    -- Room for what `answered` brings; few such answers see more.
     a = setmetatable({
-      1, plan.req, view, nil, nil, nil, nil, nil, nil, false, nil, nil, nil, nil, nil, nil,
-      nil, nil, nil, nil,
+      1, plan.req, view, nil, nil, nil, nil, nil, false, nil, nil, nil, nil,
     }, Answer)
   end
   plan.last = 1

@@ -14,8 +14,8 @@ local now = context.now
 local facts = target.facts
 local attempt, forced_of, tried_of = request.attempt, request.forced, request.tried
 
-local TARGET <const>, OK <const>, ERROR <const>, KIND <const> = 3, 4, 5, 10
-local FALLBACK <const>, CHILLED <const>, RETRY_AFTER <const> = 11, 13, 20
+local TARGET <const>, OK <const>, ERROR <const>, KIND <const> = 3, 4, 5, 9
+local FALLBACK <const>, CHILLED <const>, RETRY_AFTER <const> = 10, 16, 12
 
 local checked
 
