@@ -552,13 +552,16 @@ static void on_timeout(void *arg)
 {
     struct conn *c = arg;
     struct conns *cs = c->conns;
+    bool gone = c->writing || c->state == CONN_IDLE || c->state == CONN_LINGER;
 
-    if (c->writing || c->state == CONN_IDLE || c->state == CONN_LINGER)
+    if (gone)
         conn_lost(c);
     else if (c->state == CONN_HEAD)
         refuse_with(c, 408, "the request head did not arrive in time");
     else if (c->state == CONN_BODY)
         refuse_with(c, 408, "the request body did not arrive in time");
+    if (!gone && c->doomed)
+        conn_drop(c);
     turn(cs);
 }
 

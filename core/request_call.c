@@ -112,14 +112,19 @@ static void launch(struct flight *f, const char *path, char *more)
         .owner = f};
 
     call.hold_bytes = call.stream && !f->limits.hold_all
-                          ? CEIL_HOLD_BYTES : r->config->settings.answer_max;
+                          ? CEIL_HOLD_BYTES + f->limits.hold
+                          : r->config->settings.answer_max;
     if (r->trace[0]) {
         snprintf(line, sizeof line, "traceparent: %s", r->trace);
         headers[n++] = line;
     }
-    for (; *more && n <= MORE_HEADERS; more += strlen(more) + 1) {
+    while (*more && n <= MORE_HEADERS) {
+        size_t len = strcspn(more, "\n");
+        bool last = more[len] == '\0';
+
         headers[n++] = more;
-        more[strcspn(more, "\n")] = '\0';
+        more[len] = '\0';
+        more += len + !last;
     }
     if (n)
         call.headers = headers;

@@ -179,12 +179,35 @@ static void flight_refused(struct flight *f, const char *body, size_t len)
 
 /* -- reading its answer ---------------------------------------------------- */
 
+static void read_shadow(struct flight *f)
+{
+    struct sse_event e;
+    size_t len, at = f->scanned;
+    const char *bytes = source_bytes(f, &len);
+
+    while (transfer_state(f->transfer)->event_stream &&
+           sse_next(&f->sse, bytes + at, len - at, &e) == SSE_EVENT) {
+        at += e.raw_len;
+        if (e.has_data)
+            answer_event(&f->answer, e.name, e.name_len, e.data, e.data_len);
+    }
+    if (transfer_state(f->transfer)->event_stream)
+        source_take(f, at);
+    f->scanned = 0;
+    f->last_data = clock_now();
+    if (source_ended(f))
+        flight_end(f, source_error(f), source_detail(f));
+}
+
 static void flight_answered(struct flight *f)
 {
     f->phase = FLIGHT_ANSWERED;
     f->ok = true;
     f->first_at = clock_now();
     tell_answered(f);
+    /* Nobody relays a shadow: it is read to its end and thrown away. */
+    if (f->shadow)
+        read_shadow(f);
 }
 
 /* The transfer ended badly, or before there was anything to call an answer. */
@@ -245,12 +268,28 @@ static void read_refusal(struct flight *f, const struct transfer_state *ts)
         flight_refused(f, kept_bytes(f), f->kept.len);
 }
 
+/* Bytes that say something push the idle deadline back; blanks, which some
+ * providers send while they wait, do not. scanned: looked at so far. */
+static void note_progress(struct flight *f, const char *bytes, size_t len)
+{
+    for (; f->scanned < len; f->scanned++) {
+        char c = bytes[f->scanned];
+
+        if (c == ' ' || c == '\n' || c == '\r' || c == '\t')
+            continue;
+        f->scanned = len;
+        f->last_data = clock_now();
+        return;
+    }
+}
+
 /* A whole body: it is an answer when all of it is here and says something. */
 static void read_whole(struct flight *f, const struct transfer_state *ts)
 {
     size_t len;
     const char *bytes = transfer_bytes(f->transfer, &len);
 
+    note_progress(f, bytes, len);
     if (len > f->request->config->settings.answer_max) {
         flight_end(f, ERROR_provider_bad_response,
                    "the answer is larger than answer_max");
@@ -335,8 +374,11 @@ static void read_stream(struct flight *f, const struct transfer_state *ts)
     size_t len;
     const char *bytes = source_bytes(f, &len);
 
-    if (f->phase == FLIGHT_ANSWERED)
+    if (f->phase == FLIGHT_ANSWERED) {
+        if (f->shadow)
+            read_shadow(f);
         return;
+    }
     while (!(f->answer.content && held_enough(f))) {
         got = sse_next(&f->sse, bytes + f->scanned, len - f->scanned, &e);
         if (got != SSE_EVENT)
@@ -430,8 +472,9 @@ void flight_news(struct flight *f)
 
 static us_t idle_due(const struct flight *f)
 {
+    /* What is here already cannot fall silent any more. */
     if (!f->last_data || !f->limits.idle || !f->transfer ||
-        transfer_paused(f->transfer))
+        transfer_paused(f->transfer) || transfer_state(f->transfer)->ended)
         return US_NEVER;
     return f->last_data + f->limits.idle;
 }
@@ -451,7 +494,9 @@ void flight_deadlines(struct flight *f, us_t now)
 {
     if (f->phase == FLIGHT_ENDED || flight_due(f) > now)
         return;
-    if (f->total_due <= now)
+    if (f->total_due <= now && f->tail)
+        flight_end(f, ERROR_none, NULL);
+    else if (f->total_due <= now)
         flight_end(f, ERROR_provider_timeout_total,
                    "the answer was not whole within its total time");
     else if (f->phase == FLIGHT_RUNNING && f->first_due <= now)

@@ -100,6 +100,7 @@ struct flight {
     struct buf kept;                /* body of an error, a fetch, or a whole answer */
     bool ok;
     bool committed;                 /* bytes of it went to the client */
+    bool tail;                      /* [DONE] came; only its end is awaited */
     bool done_event;                /* [DONE] was read */
     int status;
     enum error_type error;
@@ -146,6 +147,7 @@ struct request {
     enum reply_phase phase;
     unsigned attempts;              /* shadows not counted */
     unsigned shadows;
+    unsigned calls;                 /* asked for, refused ones included */
     struct { unsigned id; us_t due; } waits[REQUEST_WAITS];
     unsigned nwaits;
     struct waiting *events, **events_end;   /* owned; oldest first */

@@ -83,6 +83,8 @@ static const char *run_op(struct request *r, const struct op *op)
     case OP_FETCH:
         if (op->kind == OP_CALL && r->phase > REPLY_EARLY && !r->resume)
             return "a call after the answer had begun, without resume";
+        if (++r->calls > CEIL_OPS)
+            return "more calls than any request needs";
         flight_start(r, op);
         return NULL;
     case OP_CANCEL:
@@ -136,7 +138,8 @@ void request_run_ops(struct request *r, const struct op *ops, size_t n)
         wrong = run_op(r, &ops[i]);
     if (request_flying(r) > CEIL_FLIGHTS)
         wrong = "too many calls in the air";
-    if (!wrong && closed && !r->over && !r->relayed && r->phase == REPLY_NONE)
+    if (!wrong && closed && !r->over && !r->relayed && r->phase < REPLY_DONE &&
+        r->phase != REPLY_STREAM)
         wrong = "the policy ended without an answer";
     if (!wrong && closed)
         end_broken(r);

@@ -238,6 +238,7 @@ static void send_whole(struct request *r, struct flight *f, const char *text,
     buf_init(&theirs, CEIL_ANSWER_BYTES);
     if (request_has_surface(r)) {
         if (request_surface_answer(r, bytes, len, &theirs)) {
+            buf_free(&theirs);
             flight_stop(f, ERROR_gateway_internal,
                         "the answer could not be said in the client's format");
             relay_failure(r, f);
@@ -269,10 +270,12 @@ static void stream_done(struct request *r, struct flight *f)
 {
     reply_finish(r->in.reply);
     r->phase = REPLY_DONE;
-    if (transfer_state(f->transfer)->ended || f->foreign)
+    if (transfer_state(f->transfer)->ended || f->foreign) {
         flight_stop(f, ERROR_none, NULL);
-    else
+    } else {
+        f->tail = true;
         f->total_due = clock_now() + TAIL_US;
+    }
     request_end(r, false);
 }
 
