@@ -42,6 +42,7 @@ struct leme_engine {
     struct reply_loop loop;
     struct hosted *first;
     struct event *start;            /* begins what was submitted */
+    struct event *late;             /* ends a turn in which nothing happens */
     uint64_t last_id;
     char *config, *lua_dir;
     leme_log_fn *log;
@@ -231,6 +232,13 @@ static void on_start(evutil_socket_t fd, short what, void *arg)
     unlink_over(e);
 }
 
+static void on_late(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    (void)arg;
+}
+
 int leme_engine_submit(leme_engine *e, const struct leme_request *request,
                        const struct leme_callbacks *callbacks, uint64_t *id,
                        struct leme_error *error)
@@ -256,7 +264,8 @@ int leme_engine_submit(leme_engine *e, const struct leme_request *request,
         hosted_free(h);
         return fail(error, LEME_REFUSED, "not enough memory", NULL);
     }
-    memcpy(h->body, request->body, request->body_bytes);
+    if (request->body_bytes)
+        memcpy(h->body, request->body, request->body_bytes);
     h->body_bytes = request->body_bytes;
     h->id = *id = ++e->last_id;
     h->next = e->first;
@@ -294,7 +303,8 @@ static void on_issue(void *arg, const struct config_issue *issue)
     if (issue->warning || t->any)
         return;
     t->any = true;
-    snprintf(where, sizeof where, "%s:%d", issue->file, issue->line);
+    snprintf(where, sizeof where, issue->line ? "%s:%d" : "%s", issue->file,
+             issue->line);
     fail(t->error, LEME_BAD_CONFIG, issue->message, where);
 }
 
@@ -368,9 +378,11 @@ int leme_engine_new(const struct leme_engine_options *o, leme_engine **out,
     shared.memory = &e->memory;
     shared.arg = e;
     e->engine = engine_new(&shared, 0, o->event_base, state);
-    if (e->engine)
+    if (e->engine) {
         e->start = event_new(engine_base(e->engine), -1, 0, on_start, e);
-    if (!e->start) {
+        e->late = event_new(engine_base(e->engine), -1, 0, on_late, e);
+    }
+    if (!e->start || !e->late) {
         code = fail(error, LEME_CANNOT_BIND, "not enough memory", NULL);
         goto err;
     }
@@ -387,6 +399,8 @@ void leme_engine_free(leme_engine *e)
         return;
     if (e->start)
         event_free(e->start);
+    if (e->late)
+        event_free(e->late);
     engine_free(e->engine);
     for (struct hosted *h = e->first; h; h = h->next)
         if (!h->over && !h->begun && h->to.end)
@@ -414,8 +428,9 @@ int leme_engine_turn(leme_engine *e, int ms)
     struct timeval tv = {ms / 1000, ms % 1000 * 1000};
 
     if (ms >= 0)
-        event_base_loopexit(engine_base(e->engine), &tv);
-    event_base_loop(engine_base(e->engine), ms < 0 ? EVLOOP_ONCE : 0);
+        event_add(e->late, &tv);
+    event_base_loop(engine_base(e->engine), EVLOOP_ONCE);
+    event_del(e->late);
     unlink_over(e);
     return LEME_OK;
 }
