@@ -158,7 +158,10 @@ local function begin_view(who, req, to, limits)
   local a = call(plan, to, tighter(req[LIMIT], limits) or false, overlay, flags)
   plan.tried = all
   if tried then tried[facts[to].name] = a end
-  if flags then a[SHADOW], a[FILTER_OF] = shadow, req[FILTER] end
+  if flags then
+    a[SHADOW], a[FILTER_OF] = shadow, req[FILTER]
+    plan.odd, plan.filtered = true, plan.filtered or req[FILTER] and true or false
+  end
   return a
 end
 

@@ -369,7 +369,8 @@ local function new_plan()
   local plan = { false, false, false, false, req = false, policy = false, plan = false,
     co = create_coroutine(body), wait = false, last = 0, over = false, dead = false,
     timer = 0, odd = false, shadows = 0, tried = false, relay = false, relaying = false,
-    result = false, holds = false, children = false, forced = false, seen = false }
+    result = false, holds = false, children = false, forced = false, seen = false,
+    filtered = false }
   plan.plan = plan
   return plan
 end
@@ -392,7 +393,7 @@ local function recycle(plan)
   plan.last, plan.over, plan.result = 0, false, false
   if plan.odd then
     plan.tried, plan.relay, plan.relaying = false, false, false
-    plan.forced, plan.seen = false, false
+    plan.forced, plan.seen, plan.filtered = false, false, false
   end
   free_count = free_count + 1
   free[free_count] = plan
@@ -412,11 +413,13 @@ local function in_the_air(plan)
   end
 end
 
--- The route is over: done, unless a hook still wants to see how it ends.
+-- The route is over: done, unless a hook still wants to see how it ends, or a
+-- filter has to see the events of what is relayed.
 function close(plan)
   local policy = plan.policy
-  if policy.loud or plan.shadows > 0 then
-    if plan.shadows > 0 or (policy.attempted and in_the_air(plan)) then return end
+  if plan.odd then
+    if plan.shadows > 0 then return end
+    if (policy.attempted or plan.filtered) and in_the_air(plan) then return end
     if policy.ended then
       if not plan.result[ENDED] then return end
       hook("ended", plan, plan.req, plan.result)

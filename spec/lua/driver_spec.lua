@@ -160,11 +160,13 @@ describe("step", function()
     end)]])
     hand.begin()
     assert.is_true(hand.room.driver.ops[6].events)
+    assert.equal("relay 1 false", hand.ok(1))
     local event = '{"choices":[{"delta":{"content":"%s"}}]}'
     assert.equal("pass 1 false", hand.step("item", 1, event:format "fine"))
     assert.equal("drop 1 false", hand.step("item", 1, event:format "gone"))
     assert.matches("replace 1 .*good", hand.step("item", 1, event:format "bad"))
     assert.equal("pass 1 false", hand.step("item", 1, "[DONE]"))
+    assert.equal("done", hand.ended(1))
   end)
 
   it("runs routes that are functions side by side and drops the losers", function()
