@@ -282,9 +282,19 @@ static int host_insert(lua_State *L)
     return 0;
 }
 
-/* remove(view, [i]) */
+/* Push what node ${n} holds as values of Lua's own, which outlive the node. */
+static void push_copy(lua_State *L, struct bind *b, struct plan *plan, json_node n)
+{
+    b->scratch.len = 0;
+    if (json_write_node(plan->doc, n, &b->scratch))
+        too_large(L);
+    bind_read_json(L, b->scratch.data, b->scratch.len);
+}
+
+/* remove(view, [i]) -> what was there */
 static int host_remove(lua_State *L)
 {
+    struct bind *b = bind_of(L);
     struct plan *plan;
     json_node n = bind_check_node(L, 1, &plan), item;
     size_t count = json_count(plan->doc, n);
@@ -296,8 +306,9 @@ static int host_remove(lua_State *L)
     luaL_argcheck(L, i >= 1 && i <= (lua_Integer)count, 2,
                   "position out of bounds");
     item = json_item(plan->doc, n, (size_t)i);
+    push_copy(L, b, plan, item);
     note_edit(plan, item, 0);
-    return json_remove(plan->doc, item) ? too_large(L) : 0;
+    return json_remove(plan->doc, item) ? too_large(L) : 1;
 }
 
 /* pairs(view): in the order of the text. */

@@ -39,14 +39,30 @@ static void check_count(lua_State *L, lua_Integer from, lua_Integer to,
         luaL_error(L, "more than %I elements", (LUAI_UACINT)most);
 }
 
+/* A list that is not a table, such as an array of a request's body, does it
+ * itself. */
+static bool delegated(lua_State *L, const char *event)
+{
+    if (lua_type(L, 1) != LUA_TUSERDATA ||
+        luaL_getmetafield(L, 1, event) == LUA_TNIL)
+        return false;
+    lua_insert(L, 1);
+    lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+    return true;
+}
+
 static int table_insert(lua_State *L)
 {
+    if (delegated(L, "__insert"))
+        return lua_gettop(L);
     check_length(L);
     return vm_of(L)->stock.insert(L);
 }
 
 static int table_remove(lua_State *L)
 {
+    if (delegated(L, "__remove"))
+        return lua_gettop(L);
     check_length(L);
     return vm_of(L)->stock.remove(L);
 }

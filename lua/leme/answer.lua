@@ -23,6 +23,8 @@ local PLACES = {
   "ended", "committed", "chilled", "task", "filter", "shadow", "cancelled",
   "total", "finish", "input", "output", "cached", "reasoning", "cost", "speed",
 }
+answer.PLACES = PLACES
+
 local at = {}
 for i, name in ipairs(PLACES) do at[name] = i end
 at.target, at.finish = nil, nil -- derived below

@@ -142,7 +142,7 @@ function walk.in_order(req, tried, list, list_of, rest)
     local a
     if known then
       if host.usable(known.index) then a = attempt(who, req, first) end
-    elseif fixed then
+    elseif first and fixed then
       a = called(first, req)
     end
     if a then

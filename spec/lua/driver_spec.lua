@@ -125,6 +125,37 @@ describe("step", function()
     assert.equal("reply 200 hello; done", hand.ok(2))
   end)
 
+  it("refuses when a list is empty", function()
+    for _, list in ipairs { "{}", "leme.fallback(function() return {} end)",
+      "leme.weighted(function() return {} end)" } do
+      local hand = engine(route("function(req) return req:try(" .. list .. ") end"))
+      assert.matches("^reply 503 no target is left", hand.begin())
+    end
+  end)
+
+  it("reads answers at the same places in every file", function()
+    local places = world.room { targets = TARGETS }.require("leme.answer").PLACES
+    local seen = 0
+    for _, name in ipairs { "answer", "task", "walk", "request" } do
+      local file = assert(io.open(world.ROOT .. "lua/leme/" .. name .. ".lua"))
+      for names, numbers in file:read("a"):gmatch("local ([%u_<>const, ]+) = ([%d, ]+)\n") do
+        local list = {}
+        for number in numbers:gmatch("%d+") do list[#list + 1] = tonumber(number) end
+        local i = 0
+        for word in names:gmatch("([%u_]+) <const>") do
+          i = i + 1
+          local place = word:gsub("_OF$", ""):lower()
+          if not names:find "BASE" and not names:find "FORCE" then
+            assert.equal(place, places[list[i]])
+            seen = seen + 1
+          end
+        end
+      end
+      file:close()
+    end
+    assert.is_true(seen > 40, seen)
+  end)
+
   it("replies in the policy's own words", function()
     local hand = engine(route [[function()
       return leme.reject(429, "slow down", { retry_after = 3 }) end]])
