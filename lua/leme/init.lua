@@ -5,6 +5,7 @@ local context = require "leme.context"
 local answer = require "leme.answer"
 local target = require "leme.target"
 local task = require "leme.task"
+local wait = require "leme.wait"
 local request = require "leme.request"
 local policy = require "leme.policy"
 local route = require "leme.route"
@@ -62,7 +63,7 @@ end
 function leme.insert(list, at, value) return host.insert(list, at, value) end
 function leme.remove(list, at) return host.remove(list, at) end
 
-function leme.sleep(seconds) return task.sleep(seconds) end
+function leme.sleep(seconds) return wait.sleep(seconds) end
 
 local services
 
@@ -79,7 +80,7 @@ function leme.fetch(service, body, limits)
       context.hint(service, names)))
   end
   if limits then request.check_limits(limits) end
-  return task.fetch(service, type(body) == "string" and body or host.encode(body or {}), limits)
+  return wait.fetch(service, type(body) == "string" and body or host.encode(body or {}), limits)
 end
 
 local function body_of(body, what)

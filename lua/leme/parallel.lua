@@ -4,7 +4,7 @@
 local host = require "leme.host"
 local context = require "leme.context"
 local target = require "leme.target"
-local task = require "leme.task"
+local wait = require "leme.wait"
 local request = require "leme.request"
 local walk = require "leme.walk"
 local route = require "leme.route"
@@ -35,7 +35,7 @@ local function launch(run, req)
 end
 
 local function close(run)
-  for i = 1, #run.open do task.cancel(run.open[i]) end
+  for i = 1, #run.open do wait.cancel(run.open[i]) end
   run.open = {}
 end
 
@@ -99,7 +99,7 @@ function parallel.hedge(list, options)
     local due, hedged = host.now() + after, false
     while #run.open > 0 or launch(run) do
       local may = not hedged and run.next <= #run.list
-      local a, handle = task.await(run.open, may and math.max(due - host.now(), 0) or nil)
+      local a, handle = wait.await(run.open, may and math.max(due - host.now(), 0) or nil)
       if not a then
         hedged = true
         if spend(name()) then
@@ -126,7 +126,7 @@ function parallel.race(list)
       view = request.flagged(req, { hedge = true })
     end
     while #run.open > 0 do
-      local a, handle = task.await(run.open)
+      local a, handle = wait.await(run.open)
       if take(run, a, handle) then
         close(run)
         return a

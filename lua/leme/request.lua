@@ -7,6 +7,7 @@ local context = require "leme.context"
 local answer = require "leme.answer"
 local target = require "leme.target"
 local task = require "leme.task"
+local wait = require "leme.wait"
 
 local request = {}
 local known, facts = target.known, target.facts
@@ -248,7 +249,7 @@ local function start(req, route, limits)
   if type(to) ~= "function" then return begin(who, req, to, limits) end
   local view = limits and request.limited(req, limits) or req
   local flags = slot(view, FLAGS)
-  return task.spawn(plan, function(r) return request.run(r, to) end, view, nil,
+  return wait.spawn(plan, function(r) return request.run(r, to) end, view, nil,
     flags and flags.shadow)
 end
 
@@ -270,12 +271,12 @@ local function await(_, handles, seconds)
   if type(handles) ~= "table" then check_handle(handles, "req:await") end
   if handles.plan or getmetatable(handles) == "leme.answer" then list = { handles } end
   for i = 1, #list do check_handle(list[i], "req:await") end
-  return task.await(list, seconds)
+  return wait.await(list, seconds)
 end
 
 local function cancel(_, handle)
   task.running("req:cancel")
-  task.cancel(check_handle(handle, "req:cancel"))
+  wait.cancel(check_handle(handle, "req:cancel"))
 end
 
 -- req:relay(answer, { resume = true }) -> the same answer, once it has ended.
@@ -300,7 +301,7 @@ local function relay(req, a, options)
   end
   plan.relay, plan.result, plan.odd = a, a, true
   task.push("relay", a.id, resume, false, false, false)
-  return task.relayed(who, a)
+  return wait.relayed(who, a)
 end
 
 local methods = host.methods

@@ -5,7 +5,7 @@
 local host = require "leme.host"
 local context = require "leme.context"
 local target = require "leme.target"
-local task = require "leme.task"
+local wait = require "leme.wait"
 local request = require "leme.request"
 local walk = require "leme.walk"
 local pick = require "leme.pick"
@@ -324,9 +324,9 @@ function route.retry(what, options)
       if a.kind == "none" then return last or a end
       if a.ok or not a.retryable or n == times then return a end
       last = a
-      local wait = math.max(a.retry_after or 0, base * 2 ^ (n - 1) * (0.5 + host.random()))
-      if wait > max or wait >= host.remaining_time(request.base(req)) then return a end
-      task.sleep(wait)
+      local pause = math.max(a.retry_after or 0, base * 2 ^ (n - 1) * (0.5 + host.random()))
+      if pause > max or pause >= host.remaining_time(request.base(req)) then return a end
+      wait.sleep(pause)
     end
     return last
   end)

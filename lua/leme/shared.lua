@@ -65,7 +65,7 @@ function Hold:close() self:settle(self.amount) end
 
 local is_value = { number = true, boolean = true, string = true }
 
-local function define(into, key)
+local function define_values(into, key)
   -- The value under ${name}, or nil.
   function into.get(name) return host.get(key(name, "get")) end
 
@@ -85,6 +85,18 @@ local function define(into, key)
       positive(ttl, "incr", "the time to live", HOUR))
   end
 
+  -- Set if absent; the value that is there now.
+  function into.pin(name, value, ttl)
+    local full = key(name, "pin")
+    if not is_value[type(value)] then
+      context.blame("leme.shared.pin: expected a number, boolean or string, got "
+        .. context.describe(value))
+    end
+    return host.pin(full, value, positive(ttl, "pin", "the time to live", HOUR))
+  end
+end
+
+local function define_limits(into, key)
   -- ${n} tokens of a bucket that fills with { rate =, burst = } tokens a second:
   -- true, or false and the seconds to wait.
   function into.take(name, n, options)
@@ -122,19 +134,11 @@ local function define(into, key)
 
   -- Settled and reserved in the running window.
   function into.used(name) return host.used(key(name, "used")) end
-
-  -- Set if absent; the value that is there now.
-  function into.pin(name, value, ttl)
-    local full = key(name, "pin")
-    if not is_value[type(value)] then
-      context.blame("leme.shared.pin: expected a number, boolean or string, got "
-        .. context.describe(value))
-    end
-    return host.pin(full, value, positive(ttl, "pin", "the time to live", HOUR))
-  end
 end
 
-define(shared, own)
-define(shared.global, everyone)
+define_values(shared, own)
+define_limits(shared, own)
+define_values(shared.global, everyone)
+define_limits(shared.global, everyone)
 
 return shared

@@ -22,7 +22,7 @@ local create_coroutine = coroutine.create
 local ID <const>, REQ <const>, TARGET <const> = 1, 2, 3
 local OK <const>, ERROR <const>, STATUS <const> = 4, 5, 6
 local WATCHER <const>, ANSWERED <const>, ENDED <const>, KIND <const> = 7, 8, 14, 9
-local FALLBACK <const>, COMMITTED <const>, CHILLED <const>, TASK <const> = 10, 15, 16, 17
+local FALLBACK <const>, COMMITTED <const>, CHILLED <const> = 10, 15, 16
 local SHADOW <const>, CANCELLED <const>, RETRYABLE <const> = 19, 20, 13
 local FIRST_TOKEN <const>, RETRY_AFTER <const>, TOTAL <const>, FINISH <const> = 11, 12, 21, 22
 local INPUT <const>, OUTPUT <const>, CACHED <const>, REASONING <const> = 23, 24, 25, 26
@@ -63,6 +63,7 @@ local function idle_coroutine()
   idle_count = idle_count - 1
   return idle[idle_count + 1]
 end
+task.idle_coroutine = idle_coroutine
 
 -- An error value as text; what is not a string has no place of its own.
 local function raise(message)
@@ -99,6 +100,7 @@ local function resume(who, a, b, c)
   who.wait = false
   return returned(who, resume_coroutine(who.co, a, b, c))
 end
+task.resume = resume
 
 -- The running task, or a misuse: ${what} needs to suspend.
 local function running(what)
@@ -119,6 +121,7 @@ local function suspend(who)
   who.wait = true
   return yield()
 end
+task.suspend = suspend
 
 -- The plan of the running request, checked to be ${req}'s.
 local function plan_of(who, req)
@@ -128,9 +131,11 @@ local function plan_of(who, req)
 end
 task.plan_of = plan_of
 
-local function next_id(plan)
+-- The number of something of ${plan}'s: an answer, or the task of a timer.
+function task.number(plan, thing)
   local id = plan.last + 1
   plan.last = id
+  plan[id] = thing
   return id
 end
 
@@ -211,6 +216,8 @@ local function attempt_of(plan, id)
   if a and a[ID] == id then return a end
 end
 
+task.attempt_of = attempt_of
+
 -- By name of target, the answer of what this request has tried (but shadows).
 function task.tried(plan)
   local tried = plan.tried
@@ -222,74 +229,6 @@ function task.tried(plan)
     if a and a[TARGET] and not a[SHADOW] then tried[facts[a[TARGET]].name] = a end
   end
   return tried
-end
-
-function task.sleep(seconds)
-  local who = running("leme.sleep")
-  if type(seconds) ~= "number" or seconds ~= seconds or seconds < 0 then
-    context.blame("leme.sleep: expected seconds >= 0, got " .. context.describe(seconds))
-  end
-  local plan = who.plan
-  local id = next_id(plan)
-  plan[id] = who
-  who.timer = id
-  push("wait", id, seconds, false, false, false)
-  suspend(who)
-  who.timer = 0
-end
-
-function task.fetch(service, text, limits)
-  local who = running("leme.fetch")
-  local plan = who.plan
-  local id = next_id(plan)
-  local a = answer.fetch(id, plan.req)
-  plan.odd = true
-  plan[id] = a
-  push("fetch", id, service, text, limits or false, false)
-  return answered(who, a)
-end
-
--- A task that runs ${fn}(req, tried) beside the one that starts it.
-function task.spawn(plan, fn, req, tried, shadow)
-  local parent = now.task
-  local child = { plan = plan, co = idle_coroutine(), wait = false, timer = 0,
-    answer = false, dead = false, shadow = shadow or false, parent = parent,
-    [WATCHER] = false, [ANSWERED] = false }
-  plan.odd = true
-  plan.children = plan.children or {}
-  plan.children[#plan.children + 1] = child
-  if shadow then plan.shadows = plan.shadows + 1 end
-  resume(child, fn, req, tried)
-  now.task = parent
-  return child
-end
-
--- What a started thing (an answer, or a task) came to.
-local function outcome(handle)
-  return handle.plan and handle.answer or handle
-end
-
--- The first of ${list} that has answered, and its handle; nil after ${seconds}.
-function task.await(list, seconds)
-  local who = running("req:await")
-  for i = 1, #list do
-    if list[i][ANSWERED] then return outcome(list[i]), list[i] end
-  end
-  if seconds and seconds <= 0 then return nil end
-  local plan = who.plan
-  if seconds then
-    local id = next_id(plan)
-    plan[id] = who
-    who.timer = id
-    push("wait", id, seconds, false, false, false)
-  elseif #list == 0 then
-    context.blame("req:await: nothing to wait for: give it what req:start returned")
-  end
-  for i = 1, #list do list[i][WATCHER] = who end
-  local handle = suspend(who)
-  who.timer = 0
-  for i = 1, #list do list[i][WATCHER] = false end
-  if handle then return outcome(handle), handle end
 end
 
 -- Something ${handle} stands for has answered: wake who waits for it.
@@ -307,31 +246,7 @@ local function cancel_answer(a)
   a[CANCELLED], a[WATCHER] = true, false
   push("cancel", a[ID], false, false, false, false)
 end
-
--- Stop a started attempt, or a task with all that it started.
-local function cancel(handle)
-  if not handle.plan then return cancel_answer(handle) end
-  if handle.dead then return end
-  local plan = handle.plan
-  if handle.shadow and not handle[ANSWERED] then plan.shadows = plan.shadows - 1 end
-  handle.dead, handle[WATCHER] = true, false
-  for id = 1, plan.last do
-    local a = attempt_of(plan, id)
-    if a and a[TASK] == handle then cancel_answer(a) end
-  end
-  for _, child in ipairs(plan.children) do
-    if child.parent == handle then cancel(child) end
-  end
-end
-task.cancel = cancel
-
--- Wait until the relayed ${a} has ended.
-function task.relayed(who, a)
-  if a[ENDED] then return a end
-  who.plan.relaying = who
-  suspend(who)
-  return a
-end
+task.cancel_answer = cancel_answer
 
 local close
 
