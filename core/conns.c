@@ -124,8 +124,12 @@ int conn_bind(const char *address, bool reuse, char *bound, size_t bound_size,
     snprintf(bound, bound_size, "%s", address);
     if (strncmp(address, "unix:", 5) == 0)
         return bind_unix(address + 5, why, why_size);
-    if (split_address(address, host, sizeof host, &port)) {
-        snprintf(why, why_size, "%s: expected host:port", address);
+    /* The resolver takes a port above 65535 for what is left of it. */
+    if (split_address(address, host, sizeof host, &port) ||
+        strspn(port, "0123456789") != strlen(port) || strlen(port) > 5 ||
+        !*port || atoi(port) > 65535) {
+        snprintf(why, why_size, "%s: expected host:port, port 0 to 65535",
+                 address);
         return -1;
     }
     failed = getaddrinfo(host[0] ? host : NULL, port, &want, &ai);

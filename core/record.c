@@ -7,6 +7,7 @@
 
 #include "ceilings.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -243,8 +244,10 @@ static int add_value(struct buf *out, char type, const struct value *v)
         return buf_add_json(out, v->s, v->len);
     if (type == 'b')
         return buf_adds(out, v->i ? "true" : "false");
+    /* JSON has no word for what is not a finite number. */
     if (type == 'd')
-        return buf_addf(out, "%.12g", v->d);
+        return isfinite(v->d) ? buf_addf(out, "%.12g", v->d)
+                              : buf_adds(out, "null");
     return buf_addf(out, "%lld", (long long)v->i);
 }
 
@@ -290,22 +293,24 @@ static int say_text(struct buf *out, const char *name, const struct value *v)
     return buf_addf(out, ",\"%s\":", name) | buf_add_json(out, v->s, v->len);
 }
 
+/* Nothing was added, for lack of room, when the buffer is still empty. */
+static const char *comma(const struct buf *out)
+{
+    return out->len && out->data[out->len - 1] == '{' ? "" : ",";
+}
+
 static int add_ms(struct buf *out, const char *name, int64_t us)
 {
     if (us < 0)
         return 0;
-    return buf_addf(out, "%s\"%s\":%.3f",
-                    out->data[out->len - 1] == '{' ? "" : ",", name,
-                    (double)us / 1000.0);
+    return buf_addf(out, "%s\"%s\":%.3f", comma(out), name, (double)us / 1000.0);
 }
 
 static int add_count(struct buf *out, const char *name, int64_t n)
 {
     if (n < 0)
         return 0;
-    return buf_addf(out, "%s\"%s\":%lld",
-                    out->data[out->len - 1] == '{' ? "" : ",", name,
-                    (long long)n);
+    return buf_addf(out, "%s\"%s\":%lld", comma(out), name, (long long)n);
 }
 
 static int add_time(struct buf *out, int64_t wall_us)
@@ -382,7 +387,7 @@ static int line_numbers(struct buf *out, const struct value *e)
     bad |= add_count(out, "cache_write", e[E_CACHE_WRITE].i);
     bad |= add_count(out, "reasoning", e[E_REASONING].i);
     bad |= buf_addc(out, '}');
-    if (e[E_USD].d >= 0)
+    if (e[E_USD].d >= 0 && isfinite(e[E_USD].d))
         bad |= buf_addf(out, ",\"usd\":%.9g", e[E_USD].d);
     bad |= buf_addf(out, ",\"bytes\":{\"in\":%lld,\"out\":%lld}",
                     (long long)e[E_BYTES_IN].i, (long long)e[E_BYTES_OUT].i);

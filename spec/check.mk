@@ -6,7 +6,7 @@ DUMPS := $(B)/sse_dump $(B)/json_dump $(B)/answer_dump
 FUZZERS := $(patsubst spec/fuzz/fuzz_%.c,%,$(wildcard spec/fuzz/fuzz_*.c))
 TEST_FLAGS := -Icore -Ispec/unit -Wno-missing-prototypes
 
-$(O)/unit-%: spec/unit/%_test.c spec/unit/test.h $(CORE_O)
+$(O)/unit-%: spec/unit/%_test.c $(wildcard spec/unit/*.h) $(CORE_O)
 	@$(CC) $(CFLAGS_ALL) $(TEST_FLAGS) $(LDFLAGS_ALL) -o $@ $< $(CORE_O) $(LIBS)
 
 units: $(UNIT_BINS)

@@ -64,10 +64,12 @@ function leme.target(name) end
 -- when all are passed over and some only cool down, those are tried. Nothing left is
 -- an answer with error "policy_no_route".
 
----In the order given.
+---In the order given. rest: seconds a target is passed over that says "too many requests"
+---and not for how long; without it such a target does not rest.
 ---@param routes leme.Routes
+---@param options? { rest: number }
 ---@return leme.RouteFunction
-function leme.fallback(routes) end
+function leme.fallback(routes, options) end
 
 ---In turn; the cursor is shared by all workers and survives reloads.
 ---@param routes leme.Routes
@@ -179,7 +181,8 @@ function leme.fetch(service, body, limits) end
 ---@param seconds number
 function leme.sleep(seconds) end
 
----An answer of the policy's own: leme.respond(text) or leme.respond(status, body, headers).
+---An answer of the policy's own: leme.respond(text), which a client gets in its own format
+---(a completion, or a stream of chunks); or leme.respond(status, body, headers), as it is.
 ---@param status integer|string|table
 ---@param body? string|table
 ---@param headers? table<string, string>
