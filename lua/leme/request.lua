@@ -15,6 +15,7 @@ local now = context.now
 local routes = context.routes
 local call, answered, attempt_own = task.call, task.answered, task.attempt
 
+local OK <const>, ENDED <const> = 4, 14
 local KIND <const>, CHILLED <const>, TASK <const> = 9, 16, 17
 local FILTER_OF <const>, SHADOW <const> = 18, 19
 
@@ -221,6 +222,15 @@ function task.force(req, fn)
   return request.run(request.force(req), fn)
 end
 
+-- May another attempt follow what was relayed? After a relay that may be resumed
+-- and broke; else nothing more could be sent.
+local function check_open(plan)
+  local relayed = plan.relay
+  if not relayed or plan.resumes and relayed[ENDED] and not relayed[OK] then return end
+  context.blame("req:try: an answer was already relayed, so nothing else can be sent"
+    .. " (only one relayed with { resume = true } that broke can be continued)")
+end
+
 local function try(req, route, limits)
   local who = now.task or task.running("req:try")
   local to = known[route]
@@ -228,9 +238,7 @@ local function try(req, route, limits)
     return attempt_own(who, to)
   end
   local plan = who.plan
-  if plan.relay then
-    context.blame("req:try: an answer was already relayed, so nothing else can be sent")
-  end
+  check_open(plan)
   if limits then check_limits(limits) end
   if to then return answered(who, begin(who, req, to, limits)) end
   if plan.req ~= req then task.plan_of(who, request.base(req)) end
@@ -299,7 +307,7 @@ local function relay(req, a, options)
     context.blame("req:relay: the answer failed (" .. a.error
       .. "); return it to give the client its error")
   end
-  plan.relay, plan.result, plan.odd = a, a, true
+  plan.relay, plan.result, plan.resumes, plan.odd = a, a, resume, true
   task.push("relay", a.id, resume, false, false, false)
   return wait.relayed(who, a)
 end

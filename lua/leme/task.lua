@@ -186,11 +186,11 @@ task.answered = answered
 -- Both, for the plan's own task and the request as it is: what most requests do
 -- once, so written out.
 function task.attempt(plan, view)
-  if plan.last > 0 or plan.wait or used > 0 then
+  if plan.odd or plan.last > 0 or plan.wait or used > 0 then
     return answered(plan, call(plan, view, false, false, false))
   end
   local a
-  if plan.odd or spare and plan.policy.blind then
+  if spare and plan.policy.blind then
     a = answer_for(plan, 1, view)
   else
     -- Room for what `answered` brings; few such answers see more.
@@ -285,7 +285,7 @@ local function new_plan()
     co = create_coroutine(body), wait = false, last = 0, over = false, dead = false,
     timer = 0, odd = false, shadows = 0, tried = false, relay = false, relaying = false,
     result = false, holds = false, children = false, forced = false, seen = false,
-    filtered = false }
+    filtered = false, resumes = false }
   plan.plan = plan
   return plan
 end
@@ -308,7 +308,7 @@ local function recycle(plan)
   plan.last, plan.over, plan.result = 0, false, false
   if plan.odd then
     plan.tried, plan.relay, plan.relaying = false, false, false
-    plan.forced, plan.seen, plan.filtered = false, false, false
+    plan.forced, plan.seen, plan.filtered, plan.resumes = false, false, false, false
   end
   free_count = free_count + 1
   free[free_count] = plan
