@@ -44,6 +44,15 @@ describe("fallback", function()
     w:script("a/1", DOWN) w:script("b/2", { error = "provider_auth", status = 401 })
     assert.equal("provider_auth", w:request().error)
   end)
+  it("rests a target that is rate limited, as long as it says or as told", function()
+    local w, room = setup 'leme.fallback({ "a/1", "b/2", "c/3" }, { rest = 7 })'
+    w:script("a/1", { error = "provider_rate_limited", status = 429 })
+    w:script("b/2", { error = "provider_rate_limited", status = 429, retry_after = 20 })
+    assert.equal("a/1 b/2 c/3", path(w:request()))
+    w:advance(10)
+    assert.equal("ready", room.leme.target("a/1").state)
+    assert.equal("cooling", room.leme.target("b/2").state)
+  end)
   it("passes over drained, saturated and cooling targets, and says why", function()
     local w, room = setup 'leme.fallback { "a/1", "b/2", "c/3" }'
     w:set("a/1", { operator = "drain" })
@@ -167,6 +176,112 @@ describe("hash", function()
       local now = w:request { question = "k" .. key }.target
       if before[key] == "b/2" then assert.not_equal("b/2", now) else assert.equal(before[key], now) end
     end
+  end)
+end)
+
+describe("a route that is a function", function()
+  it("knows what was tried when it asks for it, wherever it stands", function()
+    for _, expression in ipairs {
+      'leme.fallback { "a/1", function(req, tried) return tell(req, tried) end }',
+      'leme.fallback { leme.weighted { "a/1" }, function(req, tried) return tell(req, tried) end }',
+      'function(req, tried) req:try "a/1" return tell(req, tried) end',
+      'function(req) req:try "a/1" return req:try(function(r, tried) return tell(r, tried) end) end',
+      'function(req) req:try "a/1" return leme.fallback { function(r, t) return tell(r, t) end }(req) end',
+    } do
+      local room = world.room { targets = TARGETS }
+      local w = room.load('local leme = require "leme"\n'
+        .. "local function tell(req, tried)\n"
+        .. "  assert(tried['a/1'].error == 'provider_overloaded' and tried['b/2'] == nil)\n"
+        .. '  return req:try "b/2" end\n'
+        .. 'return leme.policy { name = "spec", route = ' .. expression .. " }")
+      w:script("a/1", DOWN)
+      assert.equal("a/1 b/2", path(w:request()))
+      assert.equal("a/1 b/2", path(w:request()))
+    end
+  end)
+  it("may keep an answer: later requests do not change it", function()
+    for _, route in ipairs { 'req:try "a/1"', 'req:try(list)', "list(req)" } do
+      local room = world.room { targets = TARGETS }
+      local w = room.load('local leme = require "leme"\n'
+        .. 'local list = leme.fallback { "a/1", "b/2" }\n'
+        .. "local kept, now = {}, {}\n"
+        .. 'return leme.policy { name = "spec", route = function(req)\n'
+        .. "  local a = " .. route .. "\n"
+        .. "  kept[#kept + 1], now[#now + 1] = a, a.status .. a.error .. a.target.name\n"
+        .. "  for i = 1, #kept do\n"
+        .. "    assert(kept[i].status .. kept[i].error .. kept[i].target.name == now[i])\n"
+        .. "  end\n"
+        .. "  return a end }")
+      for i = 1, 6 do
+        w:script("a/1", i % 3 == 0 and BLOCKED or {})
+        assert.equal(i % 3 == 0 and 400 or 200, w:request().status)
+      end
+    end
+  end)
+end)
+
+describe("requests of one route at the same time", function()
+  for _, expression in ipairs { 'leme.fallback { "a/1", "b/2", "c/3" }',
+    'leme.round_robin { "a/1", "b/2", "c/3" }', 'leme.weighted { "a/1", "b/2", "c/3" }',
+    'leme.limit(leme.fallback { "a/1", "b/2" }, { total = 9 })', '"b/2"',
+    'leme.fallback { leme.round_robin { "a/1", "b/2" }, "c/3" }',
+    'function(req) return req:try { "a/1", "c/3" } end' } do
+    it("do not meet: " .. expression, function()
+      local w = setup(expression)
+      local at = 0
+      for _, name in ipairs { "a/1", "b/2", "c/3" } do
+        w:script(name, function()
+          at = at + 1
+          if at % 5 == 0 then return DOWN end
+          return { text = name, total = 0.1 + at % 7 / 10, first_token = 0.05 + at % 3 / 10 }
+        end)
+      end
+      local results = {}
+      for i = 1, 200 do
+        results[i] = w:send()
+        if i % 10 == 0 then w:advance(0.3) end
+        if i % 17 == 0 then w:leave(results[i]) end
+      end
+      w:finish()
+      for i, r in ipairs(results) do
+        assert.is_true(r.done, i)
+        local last = r.attempts[#r.attempts]
+        if i % 17 ~= 0 then assert.equal(r.ok and r.text or r.target, last.target) end
+      end
+      assert.equal(0, w.open)
+    end)
+  end
+end)
+
+describe("leme.respond", function()
+  local function said(fields)
+    local room = world.room { targets = TARGETS }
+    return room, room.load([[local leme = require "leme"
+      return leme.policy { name = "spec", route = function() return leme.respond "hello" end }]])
+      :request(fields)
+  end
+  it("says a text as a completion", function()
+    local room, r = said { stream = false }
+    local body = room.leme.json.decode(r.body)
+    assert.equal(200, r.status)
+    assert.equal("chat.completion", body.object)
+    assert.same({ role = "assistant", content = "hello" }, body.choices[1].message)
+    assert.equal("stop", body.choices[1].finish_reason)
+    assert.equal(0, body.usage.total_tokens)
+    assert.equal("model", body.model)
+  end)
+  it("says a text as a stream of chunks that ends", function()
+    local _, r = said { stream = true, stream_options = { include_usage = true } }
+    assert.equal("hello", r.text)
+    assert.equal("text/event-stream", r.headers["content-type"])
+    assert.matches('"finish_reason":"stop".*"total_tokens":0.*data: %[DONE%]\n\n$', r.body)
+    assert.not_matches("usage", select(2, said { stream = true }).body)
+  end)
+  it("says a text as it is where there is no format for it", function()
+    local room, r = said { stream = false, api = "completions" }
+    assert.equal("hello", room.leme.json.decode(r.body).choices[1].text)
+    local _, other = said { stream = false, api = "embeddings" }
+    assert.equal("hello", other.body)
   end)
 end)
 
