@@ -11,6 +11,7 @@ import argparse
 import glob
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -44,16 +45,23 @@ def counts(text, status):
     return (1, 0, 0) if status == 0 else (0, 1, 0)
 
 
+def output(suite):
+    """What the suite printed, its exit status. Too late, all it started ends."""
+    process = subprocess.Popen(suite.command, cwd=ROOT, env={**os.environ, **suite.env},
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, start_new_session=True)
+    try:
+        text, late = process.communicate(timeout=suite.limit)[0], False
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        text, late = process.communicate()[0], True
+    text = text.decode("utf-8", "replace")
+    return (text + f"\nnot done after {suite.limit} s", 124) if late else (text, process.returncode)
+
+
 def run(suite):
     began = time.monotonic()
-    try:
-        done = subprocess.run(suite.command, cwd=ROOT, env={**os.environ, **suite.env},
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=suite.limit)
-        text, status = done.stdout.decode("utf-8", "replace"), done.returncode
-    except subprocess.TimeoutExpired as late:
-        text = (late.stdout or b"").decode("utf-8", "replace") + "\nran out of time"
-        status = 124
+    text, status = output(suite)
     passed, failed, skipped = counts(text, status)
     if status != 0 and failed == 0:
         failed = 1
@@ -99,7 +107,8 @@ def fixture_suites(directory, san, groups):
     if not san:
         rows += [("json", script("json_suite", "build/json_dump")),
                  ("sse", script("sse", "build/sse_dump")),
-                 ("answers", script("answers", "--dump", "build/answer_dump"))]
+                 ("answers", script("answers", "--dump", "build/answer_dump")),
+                 ("dialects", script("dialects")), ("surfaces", script("surfaces"))]
     for name, command in rows:
         yield Suite(f"fixtures {name}{' ' + san if san else ''}", command, groups, env,
                     lines=not san)
