@@ -133,6 +133,8 @@ static int push_answered(lua_State *L, const struct plan_event *e)
     lua_pushstring(L, errors_row(e->error)->name);
     lua_pushinteger(L, e->status);
     lua_pushnumber(L, e->first_token);
+    if (e->ok)
+        return 5;
     push_known(L, e->retry_after);
     lua_pushboolean(L, e->retryable);
     lua_pushboolean(L, e->fallback);

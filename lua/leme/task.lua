@@ -475,9 +475,8 @@ function events.answered(plan, id, ok, err, status, first_token, retry_after, re
   a[ERROR] = err
   a[STATUS] = status
   a[FIRST_TOKEN] = first_token
-  a[FALLBACK] = fallback
   a[ANSWERED] = true
-  if not ok then a[RETRY_AFTER], a[RETRYABLE] = retry_after, retryable end
+  if not ok then a[RETRY_AFTER], a[RETRYABLE], a[FALLBACK] = retry_after, retryable, fallback end
   local who = a[WATCHER]
   if who == plan then
     now.task = plan
