@@ -60,7 +60,8 @@ const char *const config_dialects[] = {
     "ollama", "vllm", "llamacpp", "lmstudio", "litellm", "portkey",
     "huggingface", "databricks", "snowflake", "crusoe", "gpustack", "avian",
     "vercel-gateway", "gemini-openai", "cohere-openai", "anthropic-compat",
-    "compatible", NULL,
+    "compatible", "alibaba", "azure-openai", "generic", "grok", "hf", "kimi",
+    "llama.cpp", "lm-studio", "openai-compatible", "zhipu", NULL,
 };
 
 const struct config_known *config_known(const char *name)

@@ -39,7 +39,8 @@ struct dialect_request {
 };
 
 /**
- * Translate an OpenAI body; ${api} is "chat", "completions" or "embeddings".
+ * Translate an OpenAI body; ${api} is "chat", "completions", "embeddings",
+ * or what the client spoke: "messages", "responses".
  * *${facts} becomes what the dialect keeps about this attempt: hand it to the
  * calls below, and to dialect_close in the end. 0, or -1 and ${fault}.
  */

@@ -18,6 +18,9 @@ static const char *const paths[] = {"/chat/completions", "/completions",
                                     "/embeddings", "/chat/completions",
                                     "/chat/completions", "/service"};
 
+static const char *const apis[] = {"chat", "completions", "embeddings",
+                                   "messages", "responses", "service"};
+
 /* -- what is sent ---------------------------------------------------------- */
 
 static size_t extras_of(const struct overlay *o, struct json_extra *extra)
@@ -298,7 +301,7 @@ static void launch_foreign(struct flight *f)
 
     dialect_request_init(&out);
     if (dialect_write(r->state, flight_provider(f)->dialect, flight_target(f),
-                      r->in.op == REQUEST_EMBEDDINGS ? "embeddings" : "chat",
+                      apis[r->in.op],
                       r->stream, f->body.data, f->body.len, &f->facts, &out,
                       &fault)) {
         flight_stop(f, fault.error, fault.message);
@@ -341,7 +344,8 @@ void flight_start(struct request *r, const struct op *op)
         r->attempts++;
     if (compose(f, op->overlay))
         flight_stop(f, ERROR_gateway_oom, "the edited body is too large");
-    else if (dialect_native(flight_provider(f)->dialect))
+    else if (dialect_native(flight_provider(f)->dialect) &&
+             !request_has_surface(r))
         launch(f, paths[r->in.op], none);
     else
         launch_foreign(f);

@@ -33,6 +33,36 @@ local function texts_of(edits)
   return out
 end
 
+local function forget_cache_marks(list)
+  if type(list) ~= "table" then return end
+  for _, item in ipairs(list) do
+    if type(item) == "table" then
+      item.cache_control = nil
+      forget_cache_marks(item.content)
+      forget_cache_marks(item.tool_calls)
+    end
+  end
+end
+
+-- What a client of /v1/messages said to Anthropic alone is not for others.
+local function take_carriers(d, body)
+  if d.wire == "anthropic" then return end
+  for _, name in ipairs(surface.carriers) do
+    if name ~= "top_k" or d.wire == "openai" then body[name] = nil end
+  end
+  forget_cache_marks(body.messages)
+  forget_cache_marks(body.tools)
+end
+
+-- A body of ours, not the client's bytes, is written anew with its edits.
+local function with_edits(body, edits)
+  for name, value in pairs(edits or {}) do
+    if value == host.null then value = nil end
+    body[name] = value
+  end
+  return body
+end
+
 -- request(dialect, text, facts) -> body, path, header lines, notes, native, edits
 -- body is false when the OpenAI text only needs ${edits}; native: answers pass
 -- as they are.
@@ -40,14 +70,17 @@ function translate.request(name, text, facts)
   local body, why = host.decode(text)
   if not body then return nil, "gateway_internal", why end
   local d = dialect.find(name)
+  local ours = facts.api == "messages" or facts.api == "responses"
   local made, refusal
+  if ours then take_carriers(d, body) end
   if facts.api == "embeddings" and d.embeddings then
     made, refusal = d:embeddings(body, facts)
   else
     made, refusal = d:request(body, facts)
   end
   if not made then return nil, refusal.error, refusal.message end
-  return made.body and host.encode(made.body) or false, made.path or "",
+  local whole = made.body or ours and with_edits(body, made.edits)
+  return whole and host.encode(whole) or false, made.path or "",
     header_lines(made.headers), table.concat(made.notes or {}, "\n"),
     d.wire == "openai" and d.answers ~= "clean", texts_of(made.edits)
 end
