@@ -115,7 +115,7 @@ struct op {
     struct limits limits;
     unsigned overlay;               /* index + 1 into plan->overlays; 0 none */
     bool events, shadow, hedge;
-    bool resume;                    /* OP_RELAY: another may follow */
+    bool resume;                    /* OP_RELAY: the policy waits for its end */
     bool cut;                       /* OP_CLOSE: cut the connection */
     us_t wait;
     int status;

@@ -374,7 +374,7 @@ static void on_timer(void *arg)
 
         flight_deadlines(f, now);
         if (relayed && f->phase == FLIGHT_ENDED && !r->over &&
-            !(r->resume && plan_open(&r->plan)))
+            !request_awaits_resume(r))
             relay_failure(r, f);
     }
     fire_waits(r, now);

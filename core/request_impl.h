@@ -158,7 +158,7 @@ struct request {
     unsigned default_at;            /* its next target */
     enum error_type default_because;
     bool over;                      /* answered: what is left has no client */
-    bool resume;                    /* the policy may relay another */
+    bool resume;                    /* a policy waits in req:relay */
     bool item_waits;                /* an event is with the policy */
     struct buf item;                /* that event's data */
     size_t item_raw;                /* its bytes in the transfer */
@@ -285,6 +285,9 @@ void relay_reply(struct request *r, const struct op *op);
 void relay_open(struct request *r, const struct op *op);
 void relay_write(struct request *r, const char *bytes, size_t n);
 void relay_close(struct request *r, bool cut);
+
+/* request_ops.c: may the policy continue a stream that broke? */
+bool request_awaits_resume(const struct request *r);
 
 /* request_surface.c */
 bool request_has_surface(const struct request *r);

@@ -15,6 +15,17 @@ void request_cancel_flights(struct request *r, const struct flight *but)
             flight_stop(f, ERROR_caller_cancelled, "cancelled");
 }
 
+/* The policy waits in req:relay and its model allows another answer to follow. */
+static bool resumable(const struct request *r)
+{
+    return r->resume && r->config->models[r->model].resume;
+}
+
+bool request_awaits_resume(const struct request *r)
+{
+    return resumable(r) && plan_open(&r->plan);
+}
+
 static const char *do_relay(struct request *r, const struct op *op)
 {
     struct flight *f = flight_find(r, op->id);
@@ -23,8 +34,8 @@ static const char *do_relay(struct request *r, const struct op *op)
         return "relay of an attempt that was never made";
     if (f->phase == FLIGHT_RUNNING)
         return "relay of an attempt that has not answered yet";
-    if (r->phase >= REPLY_STREAM && !r->resume)
-        return "a second relay without resume";
+    if (r->phase >= REPLY_STREAM && !resumable(r))
+        return "a second relay, and the model has no resume = true";
     r->resume = op->resume;
     request_cancel_flights(r, f);
     relay_start(r, f);
@@ -81,8 +92,9 @@ static const char *run_op(struct request *r, const struct op *op)
     switch (op->kind) {
     case OP_CALL:
     case OP_FETCH:
-        if (op->kind == OP_CALL && r->phase > REPLY_EARLY && !r->resume)
-            return "a call after the answer had begun, without resume";
+        if (op->kind == OP_CALL && r->phase > REPLY_EARLY && !resumable(r))
+            return "a call after the answer had begun, and the model has no "
+                   "resume = true";
         if (++r->calls > CEIL_OPS)
             return "more calls than any request needs";
         flight_start(r, op);

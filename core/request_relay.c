@@ -287,7 +287,7 @@ static void stream_failed(struct request *r, struct flight *f,
     snprintf(text, sizeof text, "%s", detail);
     flight_stop(f, e, text);
     /* With resume the policy may go on with another target. */
-    if (!r->resume || !plan_open(&r->plan))
+    if (!request_awaits_resume(r))
         relay_failure(r, f);
 }
 

@@ -515,7 +515,8 @@ function Request:await(handles, seconds) end
 ---@param handle table
 function Request:cancel(handle) end
 
----Give the client this answer and wait until it has ended. Route; suspends.
+---Give the client this answer and wait until it has ended. With resume it continues
+---a stream that broke; the model needs `resume = true`. Route; suspends.
 ---@param answer leme.Answer
 ---@param options? { resume: boolean }
 ---@return leme.Answer

@@ -222,13 +222,13 @@ function task.force(req, fn)
   return request.run(request.force(req), fn)
 end
 
--- May another attempt follow what was relayed? After a relay that may be resumed
--- and broke; else nothing more could be sent.
+-- May another attempt follow what was relayed? After a relay that broke; else
+-- nothing more could be sent.
 local function check_open(plan)
   local relayed = plan.relay
-  if not relayed or plan.resumes and relayed[ENDED] and not relayed[OK] then return end
+  if not relayed or relayed[ENDED] and not relayed[OK] then return end
   context.blame("req:try: an answer was already relayed, so nothing else can be sent"
-    .. " (only one relayed with { resume = true } that broke can be continued)")
+    .. " (only a stream that broke can be continued)")
 end
 
 local function try(req, route, limits)
@@ -287,7 +287,8 @@ local function cancel(_, handle)
   wait.cancel(check_handle(handle, "req:cancel"))
 end
 
--- req:relay(answer, { resume = true }) -> the same answer, once it has ended.
+-- req:relay(answer, { resume = true }) -> the same answer, once it has ended. With
+-- resume it continues one relayed before that broke; the model must allow it.
 local function relay(req, a, options)
   local who = task.running("req:relay")
   local plan = task.plan_of(who, request.base(req))
@@ -307,8 +308,8 @@ local function relay(req, a, options)
     context.blame("req:relay: the answer failed (" .. a.error
       .. "); return it to give the client its error")
   end
-  plan.relay, plan.result, plan.resumes, plan.odd = a, a, resume, true
-  task.push("relay", a.id, resume, false, false, false)
+  plan.relay, plan.result, plan.odd = a, a, true
+  task.push("relay", a.id, true, false, false, false)
   return wait.relayed(who, a)
 end
 

@@ -285,7 +285,7 @@ local function new_plan()
     co = create_coroutine(body), wait = false, last = 0, over = false, dead = false,
     timer = 0, odd = false, shadows = 0, tried = false, relay = false, relaying = false,
     result = false, holds = false, children = false, forced = false, seen = false,
-    filtered = false, resumes = false }
+    filtered = false }
   plan.plan = plan
   return plan
 end
@@ -308,7 +308,7 @@ local function recycle(plan)
   plan.last, plan.over, plan.result = 0, false, false
   if plan.odd then
     plan.tried, plan.relay, plan.relaying = false, false, false
-    plan.forced, plan.seen, plan.filtered, plan.resumes = false, false, false, false
+    plan.forced, plan.seen, plan.filtered = false, false, false
   end
   free_count = free_count + 1
   free[free_count] = plan

@@ -89,7 +89,7 @@ describe("step", function()
       return a
     end]])
     hand.begin()
-    assert.equal("relay 1 false", hand.ok(1))
+    assert.equal("relay 1 true", hand.ok(1))
     assert.equal("done", hand.ended(1))
     assert.same({ "cost=0.01", "finish=\"stop\"" }, { hand.room.world.traces[1].key .. "="
       .. hand.room.world.traces[1].json, "finish=" .. hand.room.world.traces[2].json })

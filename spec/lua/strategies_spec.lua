@@ -104,7 +104,13 @@ describe("strategy", function()
   end)
 
   it("midstream: continues a broken stream on another target", function()
-    pending "resume is postponed: the engine does not splice two streams yet"
+    local w = setup "midstream"
+    w:script("model/1", { text = "one two", cut = 0.5 })
+    w:script("model/2", { text = "three" })
+    local r = w:request { stream = true }
+    assert.equal("model/1 model/2", path(r))
+    assert.equal("model/2", r.target)
+    assert.is_true(r.ok)
   end)
 
   it("slow: leaves a crawling stream and lets it rest", function()
