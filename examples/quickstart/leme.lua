@@ -57,9 +57,9 @@ model "embed" { "openai/text-embedding-3-small" }
 
 -- The policy names its own targets: two in turn, a third when both are busy, and
 -- others by what is asked. What no model lists needs a block.
-target "anthropic/claude-sonnet" {}
+target "anthropic/claude-sonnet-4-5" {}
 model "support" {
   policy = "../../policies/support.lua",
-  default_route = { "qwen/qwen-plus", "google/gemini-flash", "deepseek/deepseek-chat",
-                    "mistral/mistral-large" },
+  default_route = { "qwen/qwen-plus", "google/gemini-flash-latest", "deepseek/deepseek-chat",
+                    "mistral/mistral-large-latest" },
 }

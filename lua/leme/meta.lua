@@ -483,7 +483,7 @@ function Target:probe() end
 ---@field stream boolean
 ---@field tools table?
 ---@field max_tokens integer?
----@field headers table<string, string> lower case names
+---@field headers table<string, string> lower case names; what may hold a credential is hidden
 ---@field client string? name of the client, nil when none is configured
 ---@field tags table<string, string> of the client
 ---@field id string

@@ -3,8 +3,8 @@ package.path = "./spec/lua/?.lua;" .. package.path
 local world = require "world"
 local path = world.path
 
-local SUPPORT = { "qwen/qwen-plus", "deepseek/deepseek-chat", "google/gemini-flash",
-  "mistral/mistral-large", "openai/gpt-4o", "anthropic/claude-sonnet" }
+local SUPPORT = { "qwen/qwen-plus", "deepseek/deepseek-chat", "google/gemini-flash-latest",
+  "mistral/mistral-large-latest", "openai/gpt-4o", "anthropic/claude-sonnet-4-5" }
 local NAMES = { "passthrough", "by_model", "fallback", "round_robin", "weighted", "least_busy",
   "fastest", "sticky", "rewrite_system", "support" }
 local DOWN = { error = "provider_overloaded", status = 503 }
@@ -88,11 +88,11 @@ describe("support", function()
   it("asks another vendor what one's filter refused", function()
     local w = setup "support"
     for i = 1, 3 do w:script(SUPPORT[i], { error = "provider_content_filtered", status = 400 }) end
-    assert.equal("anthropic/claude-sonnet", w:request().target)
+    assert.equal("anthropic/claude-sonnet-4-5", w:request().target)
   end)
   it("falls back to Gemini when both of the pair are slow", function()
     local w = setup "support"
     for i = 1, 2 do w:script(SUPPORT[i], { first_token = 9 }) end
-    assert.equal("google/gemini-flash", w:request().target)
+    assert.equal("google/gemini-flash-latest", w:request().target)
   end)
 end)
