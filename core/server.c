@@ -352,6 +352,9 @@ static size_t input_flush(void *owner)
 {
     struct pending *p = owner;
 
+    /* Who has read a whole answer must find its place free. */
+    if (conn_reply(p->conn)->finished)
+        leave(p);
     return conn_flush(p->conn);
 }
 

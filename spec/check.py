@@ -20,7 +20,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SUM = re.compile(r"^(?:\w+: )?(\d+) passed, (\d+) failed(?:, (\d+) skipped)?", re.M)
 OF = re.compile(r"^(\S+) (\d+) of (\d+)\b", re.M)
 BUSTED = re.compile(r"(\d+) success\w* / (\d+) failure\w* / (\d+) error\w* / (\d+) pending")
-ASAN_ENV = {"ASAN_OPTIONS": "abort_on_error=0:detect_leaks=1", "UBSAN_OPTIONS": "print_stacktrace=1"}
+ASAN_ENV = {"ASAN_OPTIONS": "abort_on_error=0:detect_leaks=1:quarantine_size_mb=4",
+            "UBSAN_OPTIONS": "print_stacktrace=1"}
 
 
 class Suite:
