@@ -267,6 +267,8 @@ void conns_drain(struct conns *cs)
         /* What lingers has its answer: it is not worth waiting for. */
         if ((c->state == CONN_IDLE || c->state == CONN_LINGER) && !c->writing)
             conn_drop(c);
+        else if (c->state == CONN_IDLE)
+            c->close_after = true;      /* once its answer has left */
         else
             c->reply.keep_alive = false;
     }
