@@ -337,6 +337,8 @@ static void fire_waits(struct request *r, us_t now)
             i++;
             continue;
         }
+        if (!request_flying(r))
+            r->slept += r->waits[i].wait;
         r->waits[i] = r->waits[--r->nwaits];
         request_tell(r, &e);
     }

@@ -232,10 +232,11 @@ static const char *end_state(const struct request *r)
     return "GR";
 }
 
-/* Our own time: all of it but what was spent waiting for providers. */
+/* Our own time: all of it but what was spent waiting for providers, or because
+ * the policy said so. */
 static us_t own_time(const struct request *r, us_t total)
 {
-    us_t theirs = 0;
+    us_t theirs = r->slept;
 
     for (const struct flight *f = r->flights; f; f = f->next)
         if (!f->shadow && f->ended)

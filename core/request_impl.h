@@ -148,8 +148,9 @@ struct request {
     unsigned attempts;              /* shadows not counted */
     unsigned shadows;
     unsigned calls;                 /* asked for, refused ones included */
-    struct { unsigned id; us_t due; } waits[REQUEST_WAITS];
+    struct { unsigned id; us_t due, wait; } waits[REQUEST_WAITS];
     unsigned nwaits;
+    us_t slept;                     /* waits with nothing in the air */
     struct waiting *events, **events_end;   /* owned; oldest first */
     struct timer timer;
     us_t began, deadline, early_due, comment_due;

@@ -47,6 +47,7 @@ static const char *do_wait(struct request *r, const struct op *op)
     if (r->nwaits == REQUEST_WAITS)
         return "too many timers";
     r->waits[r->nwaits].id = op->id;
+    r->waits[r->nwaits].wait = op->wait;
     r->waits[r->nwaits++].due = clock_now() + op->wait;
     return NULL;
 }

@@ -217,8 +217,11 @@ return leme.policy {
     for _ in range(10):
         equal(server.chat().status, 200, "status")
     check(time.monotonic() - began < 1.4, "the others wait")
-    equal(client.response().status, 200, "status of the slow one")
+    slow = client.response()
+    equal(slow.status, 200, "status of the slow one")
     check(time.monotonic() - began >= 1.4, "it does not sleep")
+    spent = server.log_line(slow.headers["x-request-id"])["t"]
+    check(spent["overhead"] < 1000, "its sleep counts as ours:", spent)
 
 
 # -- side calls ----------------------------------------------------------------
