@@ -269,8 +269,9 @@ def comes_back(w):
     after_one = server.rss()
     for _ in range(3):
         wave()
-    # An ASan build keeps freed memory back for a while.
-    slack = 40 << 20 if server.dev or "address" in server.binary else 8 << 20
+    # A build with a sanitizer keeps freed memory back for a while.
+    slack = 40 << 20 if server.dev or "address" in server.binary \
+        or "thread" in server.binary else 8 << 20
     check(server.rss() - after_one < slack, "memory grows",
           server.rss() - after_one)
 
