@@ -310,6 +310,8 @@ void upstream_release(struct transfer *t)
     u = t->upstream;
     if (t->resuming)
         TAILQ_REMOVE(&u->resume, t, resume);
+    if (t->shard && t->opened)
+        upstream_forget_connects(t);
     upstream_shard_remove(t);
     if (t->has_news)
         TAILQ_REMOVE(&u->news, t, news);

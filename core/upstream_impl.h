@@ -152,6 +152,9 @@ int upstream_on_close(void *upstream, curl_socket_t fd);
 int upstream_on_interest(CURL *easy, curl_socket_t fd, int what, void *shard,
                          void *ignored);
 /** Sockets that are open to ${origin}. */
+/* Before libcurl gives ${t} up: it closes a connect that is under way without a
+ * word, and whoever gets the number next must not meet our events. */
+void upstream_forget_connects(const struct transfer *t);
 unsigned upstream_socket_count(const struct upstream *u, uint64_t origin);
 void upstream_socket_free(struct upstream *u);
 

@@ -16,6 +16,7 @@
 struct socket_slot {
     struct upstream *upstream;
     struct shard *shard;    /* whose libcurl asked last */
+    struct transfer *opener;    /* only compared: it may be gone */
     struct event readable;
     struct event writable;
     uint64_t origin;        /* 0: not opened by us (libcurl's resolver) */
@@ -142,8 +143,19 @@ curl_socket_t upstream_on_open(void *arg, curlsocktype purpose,
         return CURL_SOCKET_BAD;
     }
     s->origin = t->shape->origin;
+    s->opener = t;
     t->opened = true;
     return fd;
+}
+
+void upstream_forget_connects(const struct transfer *t)
+{
+    const struct upstream *u = t->upstream;
+
+    for (size_t i = 0; i < u->nsockets; i++)
+        if (u->sockets[i] && u->sockets[i]->opener == t &&
+            u->sockets[i]->want == CURL_POLL_OUT)
+            slot_free(u->sockets[i]);
 }
 
 int upstream_on_close(void *upstream, curl_socket_t fd)
