@@ -307,8 +307,6 @@ const char *config_url(char *url);
 enum config_reach { REACH_BAD, REACH_LOCAL, REACH_PUBLIC };
 /** "127.0.0.1:80", "[::1]:0", "localhost:8080", "unix:/path". */
 enum config_reach config_address(const char *address);
-/** Does a URL that passed config_url point at this machine? */
-bool config_url_local(const char *url);
 
 /* --- names to indices: config_find.c -------------------------------------- */
 

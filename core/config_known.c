@@ -202,12 +202,3 @@ const char *config_url(char *url)
         url[--len] = '\0';
     return NULL;
 }
-
-bool config_url_local(const char *url)
-{
-    const char *from = after_scheme(url);
-    char host[256], port[8];
-
-    return from && split_host(from, strcspn(from, "/"), host, sizeof host,
-                              port) && reach_of_host(host) == REACH_LOCAL;
-}

@@ -77,7 +77,6 @@ int conns_listen(struct conns *cs, int fd, bool half_close);
 void conns_drain(struct conns *cs);
 /** Connections open now. */
 unsigned conns_open(const struct conns *cs);
-struct reply_loop *conns_reply_loop(struct conns *cs);
 
 /**
  * Bind and listen on "host:port", "[v6]:port" or "unix:/path". ${reuse}: with

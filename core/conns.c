@@ -294,11 +294,6 @@ unsigned conns_open(const struct conns *cs)
     return cs->open;
 }
 
-struct reply_loop *conns_reply_loop(struct conns *cs)
-{
-    return &cs->reply_loop;
-}
-
 /* -- asking a connection ---------------------------------------------------- */
 
 const struct http1_head *conn_head(const struct conn *c)

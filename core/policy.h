@@ -50,7 +50,6 @@ struct generation *policy_generation(const struct policy_state *s);
 void policy_pin(struct policy_state *s);
 unsigned policy_unpin(struct policy_state *s);
 unsigned policy_pins(const struct policy_state *s);
-size_t policy_bytes(const struct policy_state *s);
 /** Between steps: collect when the state is three quarters full. Also the rare
  * housekeeping: call it once a second. */
 void policy_tend(struct policy_state *s);

@@ -350,11 +350,6 @@ unsigned policy_pins(const struct policy_state *s)
     return s->pins;
 }
 
-size_t policy_bytes(const struct policy_state *s)
-{
-    return vm_bytes(s->vm);
-}
-
 void policy_tend(struct policy_state *s)
 {
     vm_collect(s->vm);
