@@ -142,6 +142,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
                         now > e->tick_due ? (double)(now - e->tick_due) / 1e6 : 0);
     e->tick_due = now + TICK_US;
     policy_tend(requests_state(e->requests));
+    requests_gauges(e->requests);
     run_every(e, now);
     publish(e);
 }

@@ -62,13 +62,13 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
     X(RELOADS, "leme_policy_reloads_total", COUNTER, "result", none, "Reloads by result.") \
     X(RELOAD_OK, "leme_policy_last_reload_success", GAUGE, "", none, "1 when the last reload was applied or changed nothing.") \
     X(RELOAD_TIME, "leme_policy_last_reload_timestamp_seconds", GAUGE, "", none, "When the last reload was applied.") \
-    X(SHADOWS, "leme_shadow_decisions_total", COUNTER, "policy,agrees", none, "Shadow calls.") \
+    X(SHADOWS, "leme_shadow_decisions_total", COUNTER, "policy,agrees", none, "Reserved; nothing compares shadow policies yet.") \
     X(LIMITED, "leme_limited_total", COUNTER, "limit", none, "Requests refused by a limit of a client.") \
     X(SHED, "leme_shed_total", COUNTER, "reason", none, "Requests or connections refused to protect the process.") \
-    X(QUEUE_DEPTH, "leme_queue_depth", GAUGE, "class", none, "Requests waiting for a place.") \
-    X(QUEUE_WAIT, "leme_queue_wait_seconds", HISTOGRAM, "class", duration, "Time waited for a place.") \
-    X(CACHE_LOOKUPS, "leme_cache_lookups_total", COUNTER, "result", none, "Answer cache.") \
-    X(CACHE_BYTES, "leme_cache_bytes", GAUGE, "", none, "Answer cache.") \
+    X(QUEUE_DEPTH, "leme_queue_depth", GAUGE, "class", none, "Reserved; there is no queue, a full engine refuses.") \
+    X(QUEUE_WAIT, "leme_queue_wait_seconds", HISTOGRAM, "class", duration, "Reserved, like the depth.") \
+    X(CACHE_LOOKUPS, "leme_cache_lookups_total", COUNTER, "result", none, "Reserved; there is no answer cache yet.") \
+    X(CACHE_BYTES, "leme_cache_bytes", GAUGE, "", none, "Reserved; there is no answer cache yet.") \
     X(LOG_DROPPED, "leme_log_dropped_total", COUNTER, "sink", none, "Lines or records dropped because a queue was full or a sink failed.") \
     X(LOOP_LAG, "leme_loop_lag_seconds", HISTOGRAM, "", overhead, "How late a worker's loop came to a timer.") \
     X(CUSTOM, "leme_custom_total", COUNTER, "policy,name,label", none, "Counters of policies' own.") \

@@ -51,6 +51,8 @@ void requests_turn(struct requests *rs);
 /** Accepted and not finished; and when the oldest of them began (0: none). */
 unsigned requests_in_flight(const struct requests *rs);
 us_t requests_oldest(const struct requests *rs);
+/** Set the gauges of this loop's connections; once a second. */
+void requests_gauges(struct requests *rs);
 /** Ends every stream with an error event and every other request with 503:
  * the drain time is over. How many were cut. */
 unsigned requests_cut(struct requests *rs);

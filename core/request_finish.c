@@ -83,7 +83,7 @@ static void sample_board(struct flight *f, const struct target *t)
     double cost = flight_cost(f);
 
     board_sample(b, shard, slot, BOARD_ERROR, now, f->error ? 1 : 0);
-    if (f->connect_us > 0)
+    if (f->connected && !f->reused)
         board_sample(b, shard, slot, BOARD_CONNECT, now, (double)f->connect_us / 1e6);
     if (f->first_at)
         board_sample(b, shard, slot, BOARD_FIRST_TOKEN, now,
@@ -144,6 +144,11 @@ static void count_flight(struct flight *f, const struct target *t)
         observe(r, METRIC_ATTEMPT_FIRST, key, values, f->first_at - f->started);
     if (f->gap)
         observe(r, METRIC_CHUNK_GAP, key, values, f->gap);
+    if (f->connected) {
+        const char *reused[] = {provider, f->reused ? "true" : "false"};
+
+        add(r, METRIC_UPSTREAM_CONNECTS, mix(key, 40u + f->reused), reused, 1);
+    }
     if (f->hedge) {
         const char *result[] = {f->committed ? "won" : "lost"};
 
@@ -186,7 +191,7 @@ void finish_flight(struct flight *f)
                (int64_t)(f->started - r->in.received), (int64_t)f->status,
                errors_row(f->error)->name, f->detail, (int64_t)f->connect_us,
                (int64_t)f->head_us, (int64_t)first,
-               (int64_t)(f->ended - f->started), 0, f->upstream_id);
+               (int64_t)(f->ended - f->started), f->reused, f->upstream_id);
     if (!t || !f->entered)
         return;
     count_fallback(f);
@@ -263,6 +268,24 @@ static void note_end(struct request *r, us_t total, us_t own)
                f->answer.finish);
 }
 
+static void count_part(struct request *r, unsigned key, const char *part, us_t us)
+{
+    observe(r, METRIC_OVERHEAD_PART, key, &part, us > 0 ? us : 0);
+}
+
+/* Our own time by what it was spent on; relay is what is left. */
+static void count_parts(struct request *r, us_t own)
+{
+    us_t parse = r->began - r->in.received;
+    const struct flight *f = r->relayed;
+
+    count_part(r, 51, "parse", parse);
+    count_part(r, 52, "policy", r->policy_us);
+    count_part(r, 53, "relay", own - parse - r->policy_us);
+    if (f && f->connected && !f->reused)
+        count_part(r, 54, "connect_wait", f->connect_us);
+}
+
 static void count_request(struct request *r, us_t total, us_t own)
 {
     const char *op = request_op_name(r->in.op);
@@ -282,6 +305,7 @@ static void count_request(struct request *r, us_t total, us_t own)
     if (r->first_us)
         observe(r, METRIC_FIRST_CHUNK, mix(key, 7), short_values, r->first_us);
     observe(r, METRIC_OVERHEAD, mix(key, 8), values, own);
+    count_parts(r, own);
     metrics_observe(r->all->env.metrics, r->all->env.shard,
                     finish_series(r->all, METRIC_ATTEMPTS_PER_REQUEST,
                                   mix(key, 9), values), r->attempts);

@@ -78,6 +78,8 @@ static void flight_end(struct flight *f, enum error_type e, const char *detail)
         const struct transfer_state *ts = transfer_state(f->transfer);
 
         f->connect_us = ts->connected ? ts->connected - ts->started : 0;
+        f->connected = ts->connected != 0;
+        f->reused = ts->reused;
         f->head_us = ts->head_at ? ts->head_at - ts->started : 0;
         if (t)
             board_quota(f->request->all->env.board, t->slot, clock_now(),

@@ -109,6 +109,8 @@ struct flight {
     char code[64], param[64];       /* the provider's, of a caller's mistake */
     char upstream_id[128];
     us_t connect_us, head_us, ended;
+    bool connected;                 /* got a connection, */
+    bool reused;                    /* one that had served before */
 };
 
 enum reply_phase {

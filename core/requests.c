@@ -142,12 +142,40 @@ void requests_free(struct requests *rs)
     free(rs);
 }
 
+static void gauge_connections(struct requests *rs, const char *provider,
+                              const char *state, unsigned n)
+{
+    const char *labels[] = {provider, state};
+
+    metrics_set(rs->env.metrics, rs->env.shard,
+                metrics_series(rs->env.metrics, METRIC_UPSTREAM_CONNECTIONS,
+                               labels), n);
+}
+
+void requests_gauges(struct requests *rs)
+{
+    const struct config *c = policy_generation(rs->state)->config;
+
+    for (size_t i = 0; i < c->nproviders; i++) {
+        unsigned open, busy;
+
+        upstream_connections(rs->upstream, &c->providers[i], &open, &busy);
+        gauge_connections(rs, c->providers[i].name, "active", busy);
+        gauge_connections(rs, c->providers[i].name, "idle",
+                          open > busy ? open - busy : 0);
+    }
+}
+
+/* A provider that stays sets its gauges again within a second. */
 static void forget_providers(struct requests *rs, struct policy_state *s)
 {
     const struct config *c = policy_generation(s)->config;
 
-    for (size_t i = 0; i < c->nproviders; i++)
+    for (size_t i = 0; i < c->nproviders; i++) {
         upstream_forget(rs->upstream, &c->providers[i]);
+        gauge_connections(rs, c->providers[i].name, "active", 0);
+        gauge_connections(rs, c->providers[i].name, "idle", 0);
+    }
 }
 
 void requests_set_state(struct requests *rs, struct policy_state *state)

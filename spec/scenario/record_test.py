@@ -273,6 +273,24 @@ def well_formed(w):
         check(name in known or base in known, "no type for " + name)
 
 
+@promise("connections to a provider and the parts of our own time are counted",
+         daemon=True)
+def connections(w):
+    server = w.leme("settings { workers = 1 }", a=w.upstream())
+    for _ in range(3):
+        server.chat()
+
+    def counted(name, value):
+        within(5, lambda: server.metrics().get(name) == value, name)
+
+    counted('leme_upstream_connects_total{provider="a",reused="false"}', 1)
+    counted('leme_upstream_connects_total{provider="a",reused="true"}', 2)
+    counted('leme_upstream_connections{provider="a",state="idle"}', 1)
+    counted('leme_upstream_connections{provider="a",state="active"}', 0)
+    for part in ("parse", "policy", "relay"):
+        counted('leme_overhead_part_seconds_count{part="%s"}' % part, 3)
+
+
 @promise("histograms add up: buckets grow and end at the count", daemon=True)
 def histograms(w):
     server = w.leme(a=w.upstream())
