@@ -361,6 +361,59 @@ def used(call):
     call.reply(200, completion("hi"))
 
 
+@promise("a second answer without the model's resume = true is a fault, and the "
+         "stream ends with one error")
+def no_resume(w):
+    a = w.upstream(streams("one ", then=lambda c: c.close()))
+    b = w.upstream(says("two"))
+    server = w.leme(*policy('''
+    local answer = req:relay(req:try "a/x")
+    if answer.error == "" then return answer end
+    return req:relay(req:try "b/x", { resume = true })''', '"a/x", "b/x"'), a=a, b=b)
+    answer = server.chat(stream=True)
+    equal(answer.text, "one ", "text")
+    equal(len(answer.stream_errors), 1, "errors")
+    equal(len(b.calls), 0, "calls of the second")
+
+
+@promise("a policy sees a client's headers, but none that may hold a credential")
+def hidden_headers(w):
+    server = w.leme(*policy('''
+    local seen = {}
+    for _, name in ipairs { "x-team", "authorization", "x-api-key", "x-auth",
+                            "x-access-token", "cookie", "x-client-secret" } do
+      seen[#seen + 1] = req.headers[name] or "-"
+    end
+    return leme.respond(table.concat(seen, " "))''', '"a/x"'), a=w.upstream())
+    answer = server.chat(headers={
+        "x-team": "red", "authorization": "Bearer s1", "x-api-key": "s2",
+        "x-auth": "s3", "x-access-token": "s4", "cookie": "s5",
+        "x-client-secret": "s6"})
+    equal(answer.text, "red - - - - - -", "seen")
+
+
+@promise("what a client of /v1/messages says to Anthropic alone does not reach "
+         "a provider of OpenAI's format")
+def carriers(w):
+    up = w.upstream(says("hi"))
+    server = w.leme(a=up)
+    client = server.client()
+    mark = {"cache_control": {"type": "ephemeral"}}
+    client.send(request("/v1/messages", json.dumps({
+        "model": "m", "max_tokens": 50, "top_k": 5,
+        "thinking": {"type": "enabled", "budget_tokens": 1024},
+        "system": [{"type": "text", "text": "be", **mark}],
+        "tools": [{"name": "t", "input_schema": {"type": "object"}, **mark}],
+        "messages": [{"role": "user", "content": [
+            {"type": "text", "text": "hi", **mark}]}]}).encode()))
+    equal(client.response().status, 200, "status")
+    sent = up.calls[0].body.decode()
+    for word in ("cache_control", "thinking", "top_k", "budget"):
+        check(word not in sent, word, "in", sent)
+    for word in ('"be"', '"hi"', '"t"'):
+        check(word in sent, word, "not in", sent)
+
+
 @promise("a body with a byte-order mark, blanks around it or escapes in names "
          "is read like any other")
 def odd_frames(w):
