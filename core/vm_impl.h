@@ -64,7 +64,7 @@ struct vm {
     /* the monitor's own; under its lock */
     struct vm *next, *prev;
     uint64_t seen;
-    us_t seen_at, seen_cpu;
+    us_t seen_at, seen_cpu, blame_at;
 };
 
 /* -- vm.c ------------------------------------------------------------------ */

@@ -91,13 +91,17 @@ static void look(struct vm *vm, us_t now, int signo)
         vm->seen = step;
         vm->seen_at = now;
         vm->seen_cpu = cpu_of(tid);
+        vm->blame_at = now + limit;
         return;
     }
-    if (now - vm->seen_at < limit ||
+    if (now < vm->blame_at ||
         !overdue(now - vm->seen_at, cpu_of(tid) - vm->seen_cpu, limit))
         return;
     atomic_store_explicit(&vm->blamed, step, memory_order_relaxed);
-    /* Again each tick: the hook may have met a thread about to be left. */
+    /* Again later: the hook may have met a thread about to be left. Ever more
+     * rarely: setting it walks the whole call stack, and a deep one must find
+     * the time to advance between two signals. */
+    vm->blame_at = now + (now - vm->seen_at) / 4;
     tgkill(getpid(), tid, signo);
 }
 
