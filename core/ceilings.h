@@ -27,6 +27,7 @@
 #define CEIL_JSON_NODES (1024 * 1024)       /* nodes expanded lazily in one body */
 
 /* Provider side. */
+#define CEIL_CALL_LINES (256 * KIB)         /* headers of one call's own */
 #define CEIL_ANSWER_HEAD_BYTES (64 * KIB)
 #define CEIL_ANSWER_HEAD_FIELDS 200
 #define CEIL_ANSWER_INTERIM 16              /* 1xx answers before the final one */

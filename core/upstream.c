@@ -73,8 +73,8 @@ struct transfer *upstream_next(struct upstream *u)
     return t;
 }
 
-static void finish(struct transfer *t, enum error_type error,
-                   const char *detail)
+void upstream_finish(struct transfer *t, enum error_type error,
+                     const char *detail)
 {
     t->paused = false;
     t->state.ended = true;
@@ -116,13 +116,13 @@ static void fail_connect(struct transfer *t)
     why = code ? strerrordesc_np((int)code) : NULL;
     snprintf(text, sizeof text, "could not connect%s%s", why ? ": " : "",
              why ? why : "");
-    finish(t, ERROR_provider_connect, text);
+    upstream_finish(t, ERROR_provider_connect, text);
 }
 
 /* libcurl names a broken chunk and a lost connection alike. */
 static void fail_receive(struct transfer *t)
 {
-    finish(t, ERROR_provider_cut_stream,
+    upstream_finish(t, ERROR_provider_cut_stream,
            t->state.head ? "broke off inside its answer"
                          : "closed the connection before answering");
 }
@@ -132,27 +132,27 @@ static void fail(struct transfer *t, CURLcode result)
     switch (result) {
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:
-        finish(t, ERROR_provider_dns, "its name could not be resolved");
+        upstream_finish(t, ERROR_provider_dns, "its name could not be resolved");
         return;
     case CURLE_OPERATION_TIMEDOUT:
-        finish(t, ERROR_provider_timeout_connect,
+        upstream_finish(t, ERROR_provider_timeout_connect,
                "no connection within the connect timeout");
         return;
     case CURLE_OUT_OF_MEMORY:
         /* libcurl says so too of a head above its own ceiling. */
-        if (!t->state.head && t->state.sent) {
-            finish(t, ERROR_provider_bad_response,
+        if (!t->state.head && t->state.sent && !t->exchange.dialing) {
+            upstream_finish(t, ERROR_provider_bad_response,
                    "sent a head that is larger than any valid one");
             return;
         }
         /* fall through */
     case CURLE_WRITE_ERROR:
-        finish(t, ERROR_gateway_oom, "no memory for the answer");
+        upstream_finish(t, ERROR_gateway_oom, "no memory for the answer");
         return;
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_WEIRD_SERVER_REPLY:
     case CURLE_BAD_CONTENT_ENCODING:
-        finish(t, ERROR_provider_bad_response, "sent no valid HTTP answer");
+        upstream_finish(t, ERROR_provider_bad_response, "sent no valid HTTP answer");
         return;
     case CURLE_PARTIAL_FILE:
         fail_receive(t);
@@ -161,8 +161,8 @@ static void fail(struct transfer *t, CURLcode result)
         break;
     }
     if (is_tls(result))
-        finish(t, ERROR_provider_tls, "the TLS handshake failed");
-    else if (!t->state.sent)
+        upstream_finish(t, ERROR_provider_tls, "the TLS handshake failed");
+    else if (!t->state.sent || t->exchange.dialing)
         fail_connect(t);
     else
         fail_receive(t);
@@ -171,14 +171,14 @@ static void fail(struct transfer *t, CURLcode result)
 void upstream_conclude(struct transfer *t, CURLcode result)
 {
     if (t->head.refused)
-        finish(t, ERROR_provider_bad_response, t->head.refused);
+        upstream_finish(t, ERROR_provider_bad_response, t->head.refused);
     else if (result)
         fail(t, result);
     else if (!t->head.complete)
-        finish(t, ERROR_provider_cut_stream,
+        upstream_finish(t, ERROR_provider_cut_stream,
                "closed the connection inside the head of its answer");
     else
-        finish(t, ERROR_none, "");
+        upstream_finish(t, ERROR_none, "");
 }
 
 /* --- bytes --------------------------------------------------------------- */
@@ -199,6 +199,21 @@ int upstream_on_ready(void *arg, char *peer, char *local, int peer_port,
     return CURL_PREREQFUNC_OK;
 }
 
+int upstream_take_body(struct transfer *t, const char *bytes, size_t n)
+{
+    if (t->taken > t->body.len / 2) {
+        buf_drop(&t->body, t->taken);
+        t->taken = 0;
+    }
+    if (buf_add(&t->body, bytes, n))
+        return -1;
+    if (t->state.received == 0)
+        t->state.first_byte = clock_now();
+    t->state.received += n;
+    upstream_news(t);
+    return 0;
+}
+
 size_t upstream_on_body(char *bytes, size_t size, size_t n, void *arg)
 {
     struct transfer *t = arg;
@@ -208,17 +223,7 @@ size_t upstream_on_body(char *bytes, size_t size, size_t n, void *arg)
         t->paused = true;       /* libcurl keeps these bytes and comes again */
         return CURL_WRITEFUNC_PAUSE;
     }
-    if (t->taken > t->body.len / 2) {
-        buf_drop(&t->body, t->taken);
-        t->taken = 0;
-    }
-    if (buf_add(&t->body, bytes, n))
-        return 0;
-    if (t->state.received == 0)
-        t->state.first_byte = clock_now();
-    t->state.received += n;
-    upstream_news(t);
-    return n;
+    return upstream_take_body(t, bytes, n) ? 0 : n;
 }
 
 const char *transfer_bytes(const struct transfer *t, size_t *len)
@@ -244,6 +249,10 @@ static void resume_if_low(struct transfer *t)
 
     if (!t->paused || t->resuming || t->body.len - t->taken > t->hold / 2)
         return;
+    if (t->shape->site) {
+        upstream_wire_resume(t);
+        return;
+    }
     t->resuming = true;
     TAILQ_INSERT_TAIL(&u->resume, t, resume);
     upstream_defer(u);
@@ -293,11 +302,13 @@ struct transfer *upstream_start(struct upstream *u, const struct call *call)
     LIST_INSERT_HEAD(&u->running, t, link);
     t->state.started = clock_now();
     if (problem) {
-        finish(t, ERROR_gateway_internal, problem);
+        upstream_finish(t, ERROR_gateway_internal, problem);
         return t;
     }
-    if (upstream_shard_add(t))
-        finish(t, ERROR_gateway_internal, "libcurl refused the request");
+    if (t->shape->site)
+        upstream_wire_start(t);
+    else if (upstream_shard_add(t))
+        upstream_finish(t, ERROR_gateway_internal, "libcurl refused the request");
     return t;
 }
 
@@ -313,6 +324,7 @@ void upstream_release(struct transfer *t)
     if (t->shard && t->opened)
         upstream_forget_connects(t);
     upstream_shard_remove(t);
+    upstream_wire_cancel(t);
     if (t->has_news)
         TAILQ_REMOVE(&u->news, t, news);
     LIST_REMOVE(t, link);
@@ -324,10 +336,11 @@ void upstream_connections(const struct upstream *u,
                           unsigned *busy)
 {
     uint64_t origin = upstream_pool_origin(provider->base);
+    const struct site *site = upstream_site_find(u, provider->base);
     const struct transfer *t;
 
-    *open = upstream_socket_count(u, origin);
-    *busy = 0;
+    *open = upstream_socket_count(u, origin) + (site ? site->open : 0);
+    *busy = site ? site->busy : 0;
     LIST_FOREACH(t, &u->running, link)
         *busy += t->shard && t->state.sent && t->shape->origin == origin;
 }
@@ -381,8 +394,11 @@ struct upstream *upstream_new(const struct upstream_options *options)
     LIST_INIT(&u->running);
     TAILQ_INIT(&u->news);
     TAILQ_INIT(&u->resume);
+    LIST_INIT(&u->sites);
+    TAILQ_INIT(&u->idle_wires);
+    u->inbox = malloc(UPSTREAM_INBOX);
     u->deferred = evtimer_new(options->base, on_deferred, u);
-    if (u->deferred && set_up_curl(u) == 0)
+    if (u->inbox && u->deferred && set_up_curl(u) == 0)
         return u;
     upstream_free(u);
     return NULL;
@@ -395,11 +411,13 @@ void upstream_free(struct upstream *u)
     u->woken = true;            /* nobody is told any more */
     while (!LIST_EMPTY(&u->running))
         upstream_release(LIST_FIRST(&u->running));
+    upstream_site_free(u);
     upstream_pool_free(u);
     upstream_shard_close(u);
     curl_share_cleanup(u->share);
     upstream_socket_free(u);
     if (u->deferred)
         event_free(u->deferred);
+    free(u->inbox);
     free(u);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * upstream_head: what libcurl lets pass in the head of an answer and we do not.
- * libcurl 7.88 alone reports success for two differing lengths, thousands of
+ * upstream_head: the rules for the head of an answer, whoever reads the wire.
+ * libcurl 7.88 by itself reports success for two differing lengths, thousands of
  * fields or interim answers, a bare CR, an unasked 101, a head without its end.
  */
 #include "upstream_impl.h"
@@ -108,6 +108,28 @@ static void copy_text(char *to, size_t size, const char *value, size_t len)
     to[len] = '\0';
 }
 
+static bool has_word(const char *list, size_t len, const char *word)
+{
+    size_t at = 0, n;
+
+    while (at < len) {
+        n = at;
+        while (n < len && token_char((unsigned char)list[n]))
+            n++;
+        if (n - at == strlen(word) && !strncasecmp(list + at, word, n - at))
+            return true;
+        at = n == at ? at + 1 : n;
+    }
+    return false;
+}
+
+static bool on_connection(struct transfer *t, const char *value, size_t len)
+{
+    t->head.close |= has_word(value, len, "close");
+    t->head.keep |= has_word(value, len, "keep-alive");
+    return true;
+}
+
 static bool on_type(struct transfer *t, const char *value, size_t len)
 {
     static const char events[] = "text/event-stream";
@@ -142,7 +164,7 @@ static const struct {
     ROW("content-length", on_length),   ROW("transfer-encoding", on_coding),
     ROW("content-type", on_type),       ROW("content-encoding", on_encoding),
     ROW("x-request-id", on_id),         ROW("request-id", on_id),
-    ROW("apim-request-id", on_id),
+    ROW("apim-request-id", on_id),      ROW("connection", on_connection),
 #undef ROW
 };
 
@@ -191,7 +213,7 @@ static bool head_end(struct transfer *t)
     }
     t->head.complete = true;
     t->head.doubt |= doubtful(t);
-    if (t->head.doubt)
+    if (t->head.doubt && t->shard)
         curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 1L);
     s->retry_after = t->quota.retry_after;
     s->quota_requests = t->quota.requests;
@@ -213,7 +235,7 @@ static bool clean(const char *s, size_t len)
     return true;
 }
 
-static bool take_line(struct transfer *t, const char *s, size_t len)
+bool upstream_head_take(struct transfer *t, const char *s, size_t len)
 {
     struct head *h = &t->head;
 
@@ -242,5 +264,5 @@ size_t upstream_head_line(char *line, size_t size, size_t n, void *arg)
     struct transfer *t = arg;
 
     (void)size;                 /* always 1 */
-    return take_line(t, line, n) ? n : 0;
+    return upstream_head_take(t, line, n) ? n : 0;
 }

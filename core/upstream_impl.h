@@ -7,10 +7,13 @@
 #define LEME_UPSTREAM_IMPL_H
 
 #include "buf.h"
+#include "http1.h"
 #include "quota.h"
 #include "upstream.h"
 
 #include <curl/curl.h>
+#include <event2/event.h>
+#include <event2/event_struct.h>
 #include <sys/queue.h>
 
 /** What the header callback keeps between lines. */
@@ -24,6 +27,8 @@ struct head {
     bool complete;          /* the final head is; what follows are trailers */
     bool chunked;
     bool http10;
+    bool close;             /* the provider said it closes, or keeps, the */
+    bool keep;              /* connection */
     bool doubt;             /* about the framing: never use this connection again */
     const char *refused;    /* why, a sentence that lives for ever; or NULL */
 };
@@ -43,6 +48,10 @@ struct shape {
     struct curl_slist *headers;         /* those libcurl writes itself */
     char *target;                       /* request target with the lines behind
                                            it, see pack_lines; or NULL */
+    struct site *site;                  /* plain HTTP without a proxy: spoken by
+                                           upstream_wire.c; otherwise NULL */
+    struct buf start;                   /* of the head then: request line and
+                                           all lines of the shape */
     LIST_HEAD(, transfer) idle;
     uint64_t origin;                    /* hash of scheme, host and port */
     bool stream;
@@ -50,11 +59,56 @@ struct shape {
     unsigned users;                     /* transfers, idle or not */
 };
 
+/** Where plain connections lead: a host and a port. */
+struct site {
+    LIST_ENTRY(site) link;
+    char *authority;                    /* owned; as the base has it */
+    LIST_HEAD(, wire) idle;             /* the one used last comes first */
+    unsigned open;
+    unsigned busy;
+    unsigned users;                     /* shapes and connections */
+};
+
+/** One plain connection to a provider. */
+struct wire {
+    struct upstream *upstream;
+    struct site *site;
+    struct transfer *transfer;          /* NULL: idle */
+    LIST_ENTRY(wire) link;              /* of site->idle */
+    TAILQ_ENTRY(wire) age;              /* of upstream->idle_wires */
+    struct event readable;              /* registered but while paused */
+    struct event writable;              /* after a short write only */
+    us_t opened;
+    us_t idle_since;
+    int fd;
+};
+
+/** How the body of an answer ends. */
+enum framing { IN_HEAD, BY_LENGTH, BY_CHUNKS, BY_CLOSE };
+
+/** The exchange a transfer has on its connection. */
+struct exchange {
+    struct wire *wire;          /* NULL: none yet, or no longer */
+    struct buf lines;           /* own headers and the length; kept for reuse */
+    const char *payload;        /* the call's body; borrowed */
+    size_t payload_bytes;
+    size_t sent;                /* bytes of start, lines and payload */
+    struct buf rest;            /* an incomplete line of the head */
+    enum framing framing;
+    uint64_t left;              /* BY_LENGTH: bytes to come */
+    struct http1_chunked chunked;
+    bool heard;                 /* a byte of an answer came */
+    bool dialing;               /* libcurl opens a connection for it */
+    bool deaf;                  /* the provider takes no more of the request */
+};
+
 struct transfer {
     struct upstream *upstream;
     struct shard *shard;        /* while libcurl works on it; or NULL */
     struct shape *shape;        /* NULL: failed before it had one */
-    CURL *easy;                 /* owned; NULL likewise */
+    CURL *easy;                 /* owned; NULL likewise, and for a plain one
+                                   that is not dialing */
+    struct exchange exchange;   /* of a plain one */
     void *owner;
     LIST_ENTRY(transfer) link;          /* of u->running or shape->idle */
     TAILQ_ENTRY(transfer) news;
@@ -106,6 +160,7 @@ struct shard {
 };
 
 #define MAX_SHARDS 64u
+#define UPSTREAM_INBOX 65536u       /* bytes read at once at most */
 
 struct upstream {
     struct upstream_options options;
@@ -118,6 +173,10 @@ struct upstream {
     struct transfer_queue news;
     struct transfer_queue resume;
     struct pool pool;
+    LIST_HEAD(, site) sites;
+    TAILQ_HEAD(wires, wire) idle_wires; /* of all sites, oldest first */
+    unsigned nidle_wires;
+    char *inbox;                /* where plain connections are read into */
     bool woken;                 /* wake was called, upstream_next said no NULL */
 };
 
@@ -132,6 +191,40 @@ void upstream_news(struct transfer *t);
 void upstream_defer(struct upstream *u);
 /** Note how ${t} ended, by what libcurl says about it. */
 void upstream_conclude(struct transfer *t, CURLcode result);
+
+/** Note how ${t} ended: ${error} and a sentence, or ERROR_none and "". */
+void upstream_finish(struct transfer *t, enum error_type error,
+                     const char *detail);
+/** Take in body bytes of the answer. 0, or -1 without memory. */
+int upstream_take_body(struct transfer *t, const char *bytes, size_t n);
+
+/* upstream_wire.c */
+/** Send ${t} over a plain connection, an idle one or a new one. */
+void upstream_wire_start(struct transfer *t);
+/** libcurl has opened ${fd} for ${t}, or could not: ${result}. */
+void upstream_wire_dialed(struct transfer *t, int fd, CURLcode result);
+/** Read on, after a pause. */
+void upstream_wire_resume(struct transfer *t);
+/** Give up what ${t} still has under way. */
+void upstream_wire_cancel(struct transfer *t);
+
+/* upstream_site.c */
+/** The site of ${base}, or NULL. */
+struct site *upstream_site_find(const struct upstream *u, const char *base);
+/** The same, made when it is new, with one user more; or NULL without memory. */
+struct site *upstream_site_hold(struct upstream *u, const char *base);
+void upstream_site_release(struct site *site);
+/** A connection on ${fd}, which it owns from now on, in use by ${t}. */
+struct wire *upstream_site_adopt(struct transfer *t, int fd,
+                                 event_callback_fn readable,
+                                 event_callback_fn writable);
+/** An idle connection fresh enough to be used, now in use by ${t}; or NULL. */
+struct wire *upstream_site_take(struct transfer *t);
+/** Leave it open for the next transfer. */
+void upstream_site_keep(struct wire *w);
+void upstream_site_close(struct wire *w);
+/** Close all that are idle. */
+void upstream_site_free(struct upstream *u);
 
 /* upstream_shard.c: none of it from inside a callback of libcurl. */
 int upstream_shard_open(struct upstream *u);
@@ -163,6 +256,8 @@ void upstream_head_init(struct head *h);
 /** CURLOPT_HEADERFUNCTION: one line of a head. Fewer bytes than given back
  * means refused, and ${head.refused} says why. */
 size_t upstream_head_line(char *line, size_t size, size_t n, void *arg);
+/** One line with its end, as above. False: refused. */
+bool upstream_head_take(struct transfer *t, const char *line, size_t len);
 /** Whether ${name} is an HTTP token of at least one character. */
 bool upstream_head_token(const char *name, size_t len);
 
@@ -179,6 +274,12 @@ void upstream_lines_free(struct curl_slist *list);
  */
 const char *upstream_lines_chain(struct transfer *t,
                                  const char *const *headers);
+/**
+ * The same for a plain transfer, into ${t->exchange.lines}: the call's own
+ * ${headers} (or NULL), the length of the body, the end of the head.
+ */
+const char *upstream_lines_write(struct transfer *t,
+                                 const char *const *headers, size_t body_bytes);
 
 /* upstream_pool.c */
 /**
@@ -188,6 +289,8 @@ const char *upstream_lines_chain(struct transfer *t,
  */
 struct transfer *upstream_pool_take(struct upstream *u, const struct call *call,
                                     const char **problem);
+/** A handle that only opens a connection for ${t}. 0 or -1. */
+int upstream_pool_dial(struct transfer *t);
 /** Make libcurl free an upload buffer that it needs no longer. Not from inside
  * a callback of libcurl. */
 void upstream_pool_slim(struct transfer *t);

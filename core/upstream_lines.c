@@ -141,6 +141,23 @@ static int add_target(const struct shape *s, struct buf *out)
     return bad;
 }
 
+/* The lines of the shape as they stand on the wire. */
+static int add_lines(const struct shape *s, struct buf *out)
+{
+    int bad = 0;
+
+    for (struct curl_slist *l = s->lines; l; l = l->next) {
+        size_t len = strlen(l->data);
+
+        /* "name;" is a header without a value. */
+        if (len && l->data[len - 1] == ';' && !strchr(l->data, ':'))
+            bad |= buf_add(out, l->data, len - 1) | buf_adds(out, ":\r\n");
+        else
+            bad |= buf_add(out, l->data, len) | buf_adds(out, "\r\n");
+    }
+    return bad;
+}
+
 /* libcurl 7.88 writes header lines through its printf, a character at a time:
  * 23,000 instructions a request, a third of all it does. The request target it
  * copies as it is, and never looks into it. So the lines that are the same for
@@ -152,22 +169,20 @@ static int pack_lines(struct shape *s)
     int bad;
 
     buf_init(&all, 256 * KIB);
-    bad = add_target(s, &all);
-    for (struct curl_slist *l = s->lines; l; l = l->next) {
-        size_t len = strlen(l->data);
-
-        /* "name;" is a header without a value. */
-        if (len && l->data[len - 1] == ';' && !strchr(l->data, ':'))
-            bad |= buf_add(&all, l->data, len - 1) | buf_adds(&all, ":\r\n");
-        else
-            bad |= buf_addf(&all, "%s\r\n", l->data);
-    }
-    bad |= buf_adds(&all, "User-Agent: leme") | buf_addc(&all, '\0');
+    bad = add_target(s, &all) | add_lines(s, &all) |
+          buf_adds(&all, "User-Agent: leme") | buf_addc(&all, '\0');
     s->target = all.data;
     /* What libcurl would add of its own. */
     return bad | add_verbatim(&s->headers, "Host:") |
            add_verbatim(&s->headers, "Content-Type:") |
            add_verbatim(&s->headers, "Accept:");
+}
+
+static int write_start(struct shape *s)
+{
+    return buf_addf(&s->start, "%s ", s->method) | add_target(s, &s->start) |
+           add_default(&s->lines, "User-Agent", "leme") |
+           add_lines(s, &s->start);
 }
 
 int upstream_lines_prepare(struct shape *s)
@@ -186,9 +201,11 @@ int upstream_lines_prepare(struct shape *s)
     bad |= add_default(list, "Accept-Encoding", "identity");
     own_agent = has_name(*list, "User-Agent", 10);
     bad |= add_key(list, p);
+    if (bad || s->site)
+        return bad ? bad : write_start(s);
     /* A proxy reads the request line, and an agent of the provider's own is
        not to be completed: there libcurl writes the lines. */
-    if (bad || p->proxy || own_agent) {
+    if (p->proxy || own_agent) {
         bad |= add_default(list, "User-Agent", "leme");
         for (struct curl_slist *l = *list; l; l = l->next)
             bad |= add_verbatim(&s->headers, l->data);
@@ -204,6 +221,46 @@ void upstream_lines_free(struct curl_slist *list)
     for (struct curl_slist *l = list; l; l = l->next)
         explicit_bzero(l->data, strlen(l->data));
     curl_slist_free_all(list);
+}
+
+/* ${header} as a line of the wire, behind what ${out} holds. */
+static const char *add_own(const struct shape *s, struct buf *out,
+                           const char *header)
+{
+    size_t len = strcspn(header, ":");
+    const char *value;
+
+    if (header[len] != ':')
+        return "a header of the call is malformed";
+    if (has_name(s->lines, header, len))
+        return NULL;
+    value = skip_blank(header + len + 1);
+    if (!upstream_head_token(header, len) || reserved(header, len) ||
+        !plain(value))
+        return "a header of the call is malformed";
+    return buf_add(out, header, len) || buf_add(out, ": ", 2) ||
+                   buf_adds(out, value) || buf_add(out, "\r\n", 2)
+               ? "no memory for headers"
+               : NULL;
+}
+
+const char *upstream_lines_write(struct transfer *t,
+                                 const char *const *headers, size_t body_bytes)
+{
+    struct buf *out = &t->exchange.lines;
+    const char *problem = NULL;
+    int bad;
+
+    out->len = 0;
+    for (; headers && *headers && !problem; headers++)
+        problem = add_own(t->shape, out, *headers);
+    if (problem)
+        return problem;
+    if (strcmp(t->shape->method, "GET") == 0)
+        bad = buf_adds(out, "\r\n");
+    else
+        bad = buf_addf(out, "Content-Length: %zu\r\n\r\n", body_bytes);
+    return bad ? "no memory for headers" : NULL;
 }
 
 const char *upstream_lines_chain(struct transfer *t,

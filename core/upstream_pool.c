@@ -6,10 +6,12 @@
  */
 #include "upstream_impl.h"
 
+#include "ceilings.h"
 #include "config.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define BIG_BODY (256u * 1024u)     /* from here the large upload buffer */
 #define BIG_BUFFER (1024L * 1024L)
@@ -84,13 +86,24 @@ static void shape_free(struct shape *s)
     curl_url_cleanup(s->url);
     upstream_lines_free(s->headers);
     upstream_lines_free(s->lines);
+    if (s->start.data)
+        explicit_bzero(s->start.data, s->start.len);
+    buf_free(&s->start);
+    upstream_site_release(s->site);
     if (s->target)
         explicit_bzero(s->target, strlen(s->target));
     free(s->target);
     free(s);
 }
 
-static struct shape *shape_new(const struct call *call, const char **problem)
+/* Spoken by us and not by libcurl. */
+static bool plain(const struct provider *p)
+{
+    return !p->proxy && !strncasecmp(p->base, "http://", 7);
+}
+
+static struct shape *shape_new(struct upstream *u, const struct call *call,
+                               const char **problem)
 {
     struct shape *s = calloc(1, sizeof *s);
 
@@ -105,8 +118,11 @@ static struct shape *shape_new(const struct call *call, const char **problem)
     s->method = strdup(call->method);
     s->path = strdup(call->path);
     s->url = prepare_url(call);
+    buf_init(&s->start, 256 * KIB);
     LIST_INIT(&s->idle);
-    if (!s->method || !s->path)
+    if (plain(call->provider))
+        s->site = upstream_site_hold(u, call->provider->base);
+    if (!s->method || !s->path || (plain(call->provider) && !s->site))
         *problem = "no memory for a request";
     else if (!s->url)
         *problem = "the provider's base and path do not make a URL";
@@ -127,7 +143,7 @@ static struct shape *find_shape(struct upstream *u, const struct call *call,
     LIST_FOREACH(s, &u->pool.buckets[bucket], link)
         if (same_shape(s, call))
             return s;
-    s = shape_new(call, problem);
+    s = shape_new(u, call, problem);
     if (!s)
         return NULL;
     if (u->pool.shapes >= MAX_SHAPES) {
@@ -144,23 +160,36 @@ static struct shape *find_shape(struct upstream *u, const struct call *call,
 /* An option this libcurl does not know must not pass unseen. */
 #define SET(option, value) bad |= (int)curl_easy_setopt(e, option, value)
 
-static int set_callbacks(CURL *e, struct transfer *t)
+static int set_socket(CURL *e, struct transfer *t)
 {
     int bad = 0;
 
     SET(CURLOPT_PRIVATE, t);
+    SET(CURLOPT_OPENSOCKETFUNCTION, upstream_on_open);
+    SET(CURLOPT_OPENSOCKETDATA, t);
+    SET(CURLOPT_CLOSESOCKETFUNCTION, upstream_on_close);
+    /* A connection outlives the transfer that opened it. */
+    SET(CURLOPT_CLOSESOCKETDATA, t->upstream);
+    SET(CURLOPT_CURLU, t->shape->url);
+    SET(CURLOPT_TCP_KEEPALIVE, 1L);
+    SET(CURLOPT_TCP_KEEPIDLE, 30L);
+    SET(CURLOPT_TCP_KEEPINTVL, 10L);
+    SET(CURLOPT_DNS_CACHE_TIMEOUT, 120L);
+    SET(CURLOPT_SHARE, t->upstream->share);
+    SET(CURLOPT_NOPROGRESS, 1L);
+    return bad;
+}
+
+static int set_callbacks(CURL *e, struct transfer *t)
+{
+    int bad = 0;
+
     SET(CURLOPT_WRITEFUNCTION, upstream_on_body);
     SET(CURLOPT_WRITEDATA, t);
     SET(CURLOPT_HEADERFUNCTION, upstream_head_line);
     SET(CURLOPT_HEADERDATA, t);
     SET(CURLOPT_PREREQFUNCTION, upstream_on_ready);
     SET(CURLOPT_PREREQDATA, t);
-    SET(CURLOPT_OPENSOCKETFUNCTION, upstream_on_open);
-    SET(CURLOPT_OPENSOCKETDATA, t);
-    SET(CURLOPT_CLOSESOCKETFUNCTION, upstream_on_close);
-    /* A connection outlives the transfer that opened it. */
-    SET(CURLOPT_CLOSESOCKETDATA, t->upstream);
-    SET(CURLOPT_NOPROGRESS, 1L);
     return bad;
 }
 
@@ -196,7 +225,6 @@ static int set_wire(CURL *e, const struct transfer *t)
     const struct shape *s = t->shape;
     int bad = 0;
 
-    SET(CURLOPT_CURLU, s->url);
     SET(CURLOPT_HTTPHEADER, s->headers);
     if (s->target)
         SET(CURLOPT_REQUEST_TARGET, s->target);
@@ -209,15 +237,28 @@ static int set_wire(CURL *e, const struct transfer *t)
         SET(CURLOPT_CUSTOMREQUEST, s->method);
     SET(CURLOPT_BUFFERSIZE, s->stream ? STREAM_BUFFER : UNARY_BUFFER);
     SET(CURLOPT_UPLOAD_BUFFERSIZE, s->big ? BIG_BUFFER : SMALL_BUFFER);
-    SET(CURLOPT_TCP_KEEPALIVE, 1L);
-    SET(CURLOPT_TCP_KEEPIDLE, 30L);
-    SET(CURLOPT_TCP_KEEPINTVL, 10L);
     /* Below the 60 s after which common front ends close idle connections. */
     SET(CURLOPT_MAXAGE_CONN, 55L);
     SET(CURLOPT_MAXLIFETIME_CONN, 3600L);
-    SET(CURLOPT_DNS_CACHE_TIMEOUT, 120L);
-    SET(CURLOPT_SHARE, t->upstream->share);
     return bad;
+}
+
+static long whole_ms(us_t time)
+{
+    return (long)((time + US_PER_MS - 1) / US_PER_MS);
+}
+
+int upstream_pool_dial(struct transfer *t)
+{
+    CURL *e = t->easy = curl_easy_init();
+    int bad = 0;
+
+    if (!e)
+        return -1;
+    SET(CURLOPT_CONNECT_ONLY, 1L);
+    SET(CURLOPT_FRESH_CONNECT, 1L);
+    SET(CURLOPT_CONNECTTIMEOUT_MS, whole_ms(t->connect_timeout));
+    return bad || set_socket(e, t) || set_safety(e, t->shape->provider) ? -1 : 0;
 }
 
 #undef SET
@@ -228,24 +269,41 @@ static const char *prepare_handle(struct transfer *t,
     t->easy = curl_easy_init();
     if (!t->easy)
         return "no memory for a request";
-    if (set_callbacks(t->easy, t) || set_safety(t->easy, provider) ||
+    if (set_socket(t->easy, t) || set_callbacks(t->easy, t) || set_safety(t->easy, provider) ||
         set_wire(t->easy, t))
         return "libcurl refused an option";
     return NULL;
+}
+
+static const char *prepare_exchange(struct transfer *t, const struct call *call)
+{
+    struct exchange *x = &t->exchange;
+    bool bodiless = strcmp(t->shape->method, "GET") == 0;
+
+    x->payload = call->body;
+    x->payload_bytes = bodiless ? 0 : call->body_bytes;
+    x->sent = 0;
+    x->heard = x->deaf = false;
+    x->framing = IN_HEAD;
+    memset(&x->chunked, 0, sizeof x->chunked);
+    return upstream_lines_write(t, call->headers, call->body_bytes);
 }
 
 /* What differs between two requests of one shape. */
 static const char *prepare_request(struct transfer *t, const struct call *call)
 {
     us_t timeout = call->connect_timeout;
-    long ms;
     int bad = 0;
 
     if (timeout <= 0)
         timeout = t->upstream->options.connect_timeout;
+    if (t->shape->site) {
+        t->connect_timeout = timeout;
+        return prepare_exchange(t, call);
+    }
     if (timeout != t->connect_timeout) {
-        ms = (long)((timeout + US_PER_MS - 1) / US_PER_MS);
-        bad |= (int)curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, ms);
+        bad |= (int)curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS,
+                                     whole_ms(timeout));
         t->connect_timeout = timeout;
     }
     t->upload = 0;
@@ -290,9 +348,12 @@ static struct transfer *handle_new(struct upstream *u, struct shape *s,
     t->upstream = u;
     t->shape = s;
     buf_init(&t->body, SIZE_MAX);
+    buf_init(&t->exchange.lines, CEIL_CALL_LINES);
+    buf_init(&t->exchange.rest, CEIL_ANSWER_HEAD_BYTES);
     if (s) {
         s->users++;
-        *problem = prepare_handle(t, provider);
+        if (!s->site)
+            *problem = prepare_handle(t, provider);
     }
     return t;
 }
@@ -344,6 +405,7 @@ static void handle_free(struct transfer *t)
     struct shape *s = t->shape;
 
     curl_easy_cleanup(t->easy);
+    buf_free(&t->exchange.lines);
     free(t->own);
     buf_free(&t->body);
     free(t);
@@ -363,6 +425,7 @@ void upstream_pool_put(struct transfer *t)
 {
     struct upstream *u = t->upstream;
 
+    buf_free(&t->exchange.rest);
     if (!keepable(t) || !t->shape->provider || u->pool.idle >= u->options.max_idle) {
         handle_free(t);
         return;
@@ -375,6 +438,8 @@ void upstream_pool_put(struct transfer *t)
     t->body.len = 0;
     if (t->body.size > KEEP_BODY)
         buf_free(&t->body);
+    if (t->exchange.lines.size > KEEP_BODY)
+        buf_free(&t->exchange.lines);
     LIST_INSERT_HEAD(&t->shape->idle, t, link);
     u->pool.idle++;
 }

@@ -8,6 +8,7 @@
 #include "upstream_impl.h"
 
 #include <event2/event.h>
+#include <fcntl.h>
 #include <stdlib.h>
 
 #define SHARD_BUSY 512u         /* transfers in flight before the next is used */
@@ -15,6 +16,31 @@
 #define KICKS 16                /* in a row, before the loop gets its turn */
 
 /* --- turns --------------------------------------------------------------- */
+
+/* A number of our own for what a dialing handle opened: libcurl closes its. */
+static int opened_by(const struct transfer *t)
+{
+    curl_socket_t fd = CURL_SOCKET_BAD;
+
+    curl_easy_getinfo(t->easy, CURLINFO_ACTIVESOCKET, &fd);
+    return fd == CURL_SOCKET_BAD ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
+static void conclude(struct transfer *t, CURLcode result)
+{
+    int fd;
+
+    if (!t->exchange.dialing) {
+        upstream_shard_remove(t);
+        upstream_conclude(t, result);
+        return;
+    }
+    fd = result ? -1 : opened_by(t);
+    upstream_shard_remove(t);
+    upstream_wire_dialed(t, fd, result);
+    curl_easy_cleanup(t->easy);
+    t->easy = NULL;
+}
 
 static void collect(struct shard *s)
 {
@@ -27,8 +53,7 @@ static void collect(struct shard *s)
         struct transfer *t = NULL;
 
         curl_easy_getinfo(easy, CURLINFO_PRIVATE, &t);
-        upstream_shard_remove(t);
-        upstream_conclude(t, result);
+        conclude(t, result);
     }
 }
 

@@ -211,7 +211,7 @@ static void the_request_head_holds_our_headers_and_nothing_else(void)
                          "Accept: text/event-stream\r\n"
                          "Accept-Encoding: identity\r\n"
                          "Authorization: Bearer sk-1\r\n"
-                         "User-Agent: leme HTTP/1.1\r\n"
+                         "User-Agent: leme\r\n"
                          "Content-Length: 2\r\n\r\n{}");
 }
 
@@ -235,7 +235,7 @@ static void headers_of_provider_and_call_join_ours(void)
                          "X-Empty:\r\n"
                          "Accept-Encoding: identity\r\n"
                          "x-api-key: sk-1\r\n"
-                         "User-Agent: leme HTTP/1.1\r\n"
+                         "User-Agent: leme\r\n"
                          "X-Own: 1 \r\n\r\n");
 }
 
