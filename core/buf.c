@@ -41,7 +41,7 @@ int buf_reserve(struct buf *b, size_t n)
     return 0;
 }
 
-int buf_add(struct buf *b, const void *bytes, size_t n)
+int buf_add_grown(struct buf *b, const void *bytes, size_t n)
 {
     if (n == 0)
         return 0;
@@ -52,29 +52,38 @@ int buf_add(struct buf *b, const void *bytes, size_t n)
     return 0;
 }
 
-int buf_adds(struct buf *b, const char *text)
+int buf_addi(struct buf *b, int64_t n)
 {
-    return buf_add(b, text, strlen(text));
+    char text[20], *at = text + sizeof text;
+    uint64_t left = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
+
+    do
+        *--at = (char)('0' + left % 10);
+    while (left /= 10);
+    if (n < 0)
+        *--at = '-';
+    return buf_add(b, at, (size_t)(text + sizeof text - at));
 }
 
-int buf_addc(struct buf *b, char c)
-{
-    return buf_add(b, &c, 1);
-}
-
+/* Most texts fit into what is free: then one pass is enough. */
 int buf_addf(struct buf *b, const char *format, ...)
 {
+    size_t free = b->size - b->len;
     va_list ap;
     int n;
 
     va_start(ap, format);
-    n = vsnprintf(NULL, 0, format, ap);
+    n = vsnprintf(free ? b->data + b->len : NULL, free, format, ap);
     va_end(ap);
-    if (n < 0 || buf_reserve(b, (size_t)n + 1))
+    if (n < 0)
         return -1;
-    va_start(ap, format);
-    vsnprintf(b->data + b->len, (size_t)n + 1, format, ap);
-    va_end(ap);
+    if ((size_t)n >= free) {
+        if (buf_reserve(b, (size_t)n + 1))
+            return -1;
+        va_start(ap, format);
+        vsnprintf(b->data + b->len, (size_t)n + 1, format, ap);
+        va_end(ap);
+    }
     b->len += (size_t)n;
     return 0;
 }

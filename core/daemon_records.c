@@ -19,6 +19,7 @@
 #include <string.h>
 
 #define LINE 4096
+#define USUAL_LINE 1024
 /* A key that the end of a line would cut in two is found before it is cut. */
 #define BEYOND 1024
 
@@ -149,7 +150,8 @@ static void write_line(struct leme_server *s, const struct record_blob *b)
     struct buf line;
 
     buf_init(&line, 2 * CEIL_RECORD_BYTES);
-    if (record_line(b, &line) == 0 && line.len) {
+    if (buf_reserve(&line, USUAL_LINE) == 0 && record_line(b, &line) == 0 &&
+        line.len) {
         line.len = redact_all(s, line.data, line.len);
         log_add(s->access, "info", line.data, line.len);
     }

@@ -221,21 +221,36 @@ static const char *get_entry(const char *p, enum record_kind *kind,
     return p;
 }
 
-/* The values of the first entry of ${kind}; how many, 0 when there is none. */
+static const char *skip_values(const char *p, const char *type)
+{
+    uint16_t len;
+
+    for (; *type; type++) {
+        if (*type == 's') {
+            memcpy(&len, p, sizeof len);
+            p += sizeof len + len;
+        } else {
+            p += *type == 'b' ? 1 : 8;
+        }
+    }
+    return p;
+}
+
+/* The values of the first entry of ${want}; how many, 0 when there is none. */
 static unsigned find_entry(const struct record_blob *b, enum record_kind want,
                            struct value *v)
 {
-    const char *p = b->bytes, *end = p + b->len;
-    struct field f[MAX_FIELDS];
-    enum record_kind kind;
-    unsigned n;
+    const char *p = b->bytes, *end = p + b->len, *type;
+    unsigned n = 0;
 
-    while (p < end) {
-        p = get_entry(p, &kind, f, v, &n);
-        if (kind == want)
-            return n;
-    }
-    return 0;
+    while (p < end && (unsigned char)*p != want)
+        p = skip_values(p + 1, types[(unsigned char)*p]);
+    if (p == end)
+        return 0;
+    p++;
+    for (type = types[want]; *type; type++)
+        p = get_value(p, *type, &v[n++]);
+    return n;
 }
 
 static int add_value(struct buf *out, char type, const struct value *v)
@@ -248,7 +263,7 @@ static int add_value(struct buf *out, char type, const struct value *v)
     if (type == 'd')
         return isfinite(v->d) ? buf_addf(out, "%.12g", v->d)
                               : buf_adds(out, "null");
-    return buf_addf(out, "%lld", (long long)v->i);
+    return buf_addi(out, v->i);
 }
 
 int record_json(const struct record_blob *b, struct buf *out)
@@ -288,9 +303,20 @@ void record_id(const struct record_blob *b, char *out, size_t size)
     out[n] = '\0';
 }
 
+static int add_name(struct buf *out, const char *before, const char *name)
+{
+    return buf_adds(out, before) | buf_addc(out, '"') | buf_adds(out, name) |
+           buf_add(out, "\":", 2);
+}
+
 static int say_text(struct buf *out, const char *name, const struct value *v)
 {
-    return buf_addf(out, ",\"%s\":", name) | buf_add_json(out, v->s, v->len);
+    return add_name(out, ",", name) | buf_add_json(out, v->s, v->len);
+}
+
+static int say_number(struct buf *out, const char *name, int64_t n)
+{
+    return add_name(out, ",", name) | buf_addi(out, n);
 }
 
 /* Nothing was added, for lack of room, when the buffer is still empty. */
@@ -299,30 +325,47 @@ static const char *comma(const struct buf *out)
     return out->len && out->data[out->len - 1] == '{' ? "" : ",";
 }
 
+/* A point and three digits. */
+static int add_fraction(struct buf *out, int64_t thousandths)
+{
+    int n = (int)thousandths;
+    const char text[] = {'.', (char)('0' + n / 100), (char)('0' + n / 10 % 10),
+                         (char)('0' + n % 10)};
+
+    return buf_add(out, text, sizeof text);
+}
+
 static int add_ms(struct buf *out, const char *name, int64_t us)
 {
     if (us < 0)
         return 0;
-    return buf_addf(out, "%s\"%s\":%.3f", comma(out), name, (double)us / 1000.0);
+    return add_name(out, comma(out), name) | buf_addi(out, us / 1000) |
+           add_fraction(out, us % 1000);
 }
 
 static int add_count(struct buf *out, const char *name, int64_t n)
 {
     if (n < 0)
         return 0;
-    return buf_addf(out, "%s\"%s\":%lld", comma(out), name, (long long)n);
+    return add_name(out, comma(out), name) | buf_addi(out, n);
 }
 
+/* Lines of the same second share its text. */
 static int add_time(struct buf *out, int64_t wall_us)
 {
+    static _Thread_local char text[32];
+    static _Thread_local time_t second = -1;
     time_t t = (time_t)(wall_us / US_PER_S);
-    char text[32];
     struct tm tm;
 
-    gmtime_r(&t, &tm);
-    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
-    return buf_addf(out, "{\"ts\":\"%s.%03dZ\"", text,
-                    (int)(wall_us % US_PER_S / 1000));
+    if (t != second) {
+        gmtime_r(&t, &tm);
+        strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
+        second = t;
+    }
+    return buf_adds(out, "{\"ts\":\"") | buf_adds(out, text) |
+           add_fraction(out, wall_us % US_PER_S / 1000) |
+           buf_adds(out, "Z\"");
 }
 
 /* Indices of the fields of the two entries, in the order of RECORDS. */
@@ -346,7 +389,8 @@ static int line_head(struct buf *out, const struct value *b)
     }
     bad |= say_text(out, "client", &b[B_CLIENT]);
     bad |= say_text(out, "op", &b[B_OP]);
-    bad |= buf_addf(out, ",\"stream\":%s", b[B_STREAM].i ? "true" : "false");
+    bad |= buf_adds(out, b[B_STREAM].i ? ",\"stream\":true"
+                                       : ",\"stream\":false");
     bad |= say_text(out, "model", &b[B_MODEL]);
     return bad;
 }
@@ -357,14 +401,15 @@ static int line_outcome(struct buf *out, const struct value *b,
     int bad = say_text(out, "target", &e[E_TARGET]);
 
     bad |= say_text(out, "resp_model", &e[E_RESP_MODEL]);
-    bad |= buf_addf(out, ",\"code\":%d", (int)e[E_CODE].i);
+    bad |= say_number(out, "code", e[E_CODE].i);
     bad |= say_text(out, "error_type", &e[E_ERROR]);
     bad |= say_text(out, "end", &e[E_END]);
-    bad |= buf_addf(out, ",\"attempts\":%d", (int)e[E_ATTEMPTS].i);
+    bad |= say_number(out, "attempts", e[E_ATTEMPTS].i);
     if (e[E_FALLBACK].len)
         bad |= say_text(out, "fallback", &e[E_FALLBACK]);
-    bad |= buf_addf(out, ",\"policy\":\"%.*s@%.*s\"", (int)b[B_POLICY].len,
-                    b[B_POLICY].s, (int)b[B_REVISION].len, b[B_REVISION].s);
+    bad |= add_name(out, ",", "policy") | buf_addc(out, '"') |
+           buf_add(out, b[B_POLICY].s, b[B_POLICY].len) | buf_addc(out, '@') |
+           buf_add(out, b[B_REVISION].s, b[B_REVISION].len) | buf_addc(out, '"');
     if (e[E_FINISH].len)
         bad |= say_text(out, "finish", &e[E_FINISH]);
     return bad;
@@ -389,9 +434,10 @@ static int line_numbers(struct buf *out, const struct value *e)
     bad |= buf_addc(out, '}');
     if (e[E_USD].d >= 0 && isfinite(e[E_USD].d))
         bad |= buf_addf(out, ",\"usd\":%.9g", e[E_USD].d);
-    bad |= buf_addf(out, ",\"bytes\":{\"in\":%lld,\"out\":%lld}",
-                    (long long)e[E_BYTES_IN].i, (long long)e[E_BYTES_OUT].i);
-    return bad;
+    bad |= buf_adds(out, ",\"bytes\":{");
+    bad |= add_count(out, "in", e[E_BYTES_IN].i);
+    bad |= add_count(out, "out", e[E_BYTES_OUT].i);
+    return bad | buf_addc(out, '}');
 }
 
 int record_line(const struct record_blob *blob, struct buf *out)

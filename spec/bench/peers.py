@@ -165,9 +165,10 @@ def start_tls(rig):
     return start_nginx(rig, "tls", "tls.conf.in", rig.core), cert
 
 
-def start_leme(rig, name="leme", workers=1, tls=None, stand_in=False):
+def start_leme(rig, name="leme", workers=1, tls=None, stand_in=False, under=()):
     """leme itself; the only place that knows how it is started. ${tls} is what
-    start_tls answered. The stand-in serves to test this benchmark."""
+    start_tls answered, ${under} a command that runs it. The stand-in serves to
+    test this benchmark."""
     if stand_in:
         return start_nginx_lua(rig, name)
     binary = os.path.join(rig.build, "leme")
@@ -184,7 +185,7 @@ def start_leme(rig, name="leme", workers=1, tls=None, stand_in=False):
     for each in POLICIES:
         shutil.copy(os.path.join(ROOT, "policies", each), policies)
     shutil.copy(os.path.join(HERE, "peers", "prompt_walk.lua"), policies)
-    process = launch(rig, name, [binary, "run", conf, "--workers", str(workers)], port,
+    process = launch(rig, name, [*under, binary, "run", conf, "--workers", str(workers)], port,
                      env={"BENCH_KEY": "sk-bench-provider"}, cwd=folder)
     return Peer(name, port, process, rewrites=True, folder=folder)
 
