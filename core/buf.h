@@ -57,6 +57,14 @@ int buf_addf(struct buf *, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /** Append as a JSON string with its quotes; bad UTF-8 becomes U+FFFD. */
 int buf_add_json(struct buf *, const char *bytes, size_t n);
+/** Copy ${n} bytes of text, or what fits of them, and a NUL. */
+static inline void text_copy(char *to, size_t size, const char *text, size_t n)
+{
+    if (n >= size)
+        n = size - 1;
+    memcpy(to, text, n);
+    to[n] = '\0';
+}
 /** Drop ${n} bytes from the front. */
 void buf_drop(struct buf *, size_t n);
 

@@ -442,16 +442,27 @@ static json_node hashed_duplicate(const struct json_doc *doc, uint32_t *table,
     return JSON_NONE;
 }
 
+/* Two members of the root noted in the document itself. */
+static bool same_top(const struct json_doc *doc, uint32_t a, uint32_t b)
+{
+    const struct json_top *x = &doc->top[a], *y = &doc->top[b];
+
+    if (x->escaped || y->escaped)
+        return same_key(doc, JSON_ROOT + 1 + a, JSON_ROOT + 1 + b);
+    return x->key_len == y->key_len &&
+           !memcmp(doc->text + x->key_at, doc->text + y->key_at, x->key_len);
+}
+
 static const char *check_keys(const struct json_doc *doc, struct json_scan *s)
 {
-    json_node n, before, last = JSON_ROOT + doc->root_count, bad = JSON_NONE;
+    json_node bad = JSON_NONE;
     uint32_t size = 64, *table;
 
     if (doc->root_count <= JSON_TOPS) {
-        for (n = JSON_ROOT + 1; n <= last && !bad; n++)
-            for (before = JSON_ROOT + 1; before < n && !bad; before++)
-                if (same_key(doc, before, n))
-                    bad = n;
+        for (uint32_t i = 1; i < doc->root_count && !bad; i++)
+            for (uint32_t j = 0; j < i && !bad; j++)
+                if (same_top(doc, j, i))
+                    bad = JSON_ROOT + 1 + i;
     } else {
         while (size < doc->root_count * 2)
             size *= 2;

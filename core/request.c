@@ -141,9 +141,10 @@ static struct request *request_new(struct requests *rs,
     id = in->header(in->owner, "x-request-id", &len);
     request_id(id, id ? len : 0, r->id);
     request_read_trace(r);
-    snprintf(r->api, sizeof r->api, "%s%s%.*s", op_names[in->op],
-             in->service ? ":" : "", (int)in->service_len,
-             in->service ? in->service : "");
+    text_copy(r->api, sizeof r->api, op_names[in->op], strlen(op_names[in->op]));
+    if (in->service)
+        snprintf(r->api, sizeof r->api, "%s:%.*s", op_names[in->op],
+                 (int)in->service_len, in->service);
     r->prev = rs->last;
     if (rs->last)
         rs->last->next = r;
@@ -499,8 +500,8 @@ static void keep_client(struct request *r)
     const char *ua = r->in.header(r->in.owner, "user-agent", &len);
 
     if (ua)
-        snprintf(r->agent, sizeof r->agent, "%.*s", (int)len, ua);
-    snprintf(r->peer, sizeof r->peer, "%s", r->in.peer);
+        text_copy(r->agent, sizeof r->agent, ua, len);
+    text_copy(r->peer, sizeof r->peer, r->in.peer, strlen(r->in.peer));
     r->sent = r->in.reply->sent;
     r->status = r->in.reply->status;
 }

@@ -46,6 +46,16 @@ static void add(struct request *r, enum metric m, uint64_t key,
                 by);
 }
 
+static void text_of_status(int status, char *code)
+{
+    char *at = code;
+
+    for (int unit = 100; unit; unit /= 10)
+        if (status >= unit || unit == 1)
+            *at++ = (char)('0' + status / unit % 10);
+    *at = '\0';
+}
+
 static void observe(struct request *r, enum metric m, uint64_t key,
                     const char *const *values, us_t us)
 {
@@ -297,7 +307,7 @@ static void count_request(struct request *r, us_t total, us_t own)
                           (unsigned)(r->model + 1));
     char code[8];
 
-    snprintf(code, sizeof code, "%d", r->status);
+    text_of_status(r->status, code);
     values[2] = code;
     add(r, METRIC_REQUESTS,
         mix(key, (uint64_t)r->status * 100 + r->error), values, 1);

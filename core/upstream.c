@@ -79,7 +79,7 @@ void upstream_finish(struct transfer *t, enum error_type error,
     t->paused = false;
     t->state.ended = true;
     t->state.error = error;
-    snprintf(t->state.detail, sizeof t->state.detail, "%s", detail);
+    text_copy(t->state.detail, sizeof t->state.detail, detail, strlen(detail));
     upstream_news(t);
 }
 

@@ -226,12 +226,31 @@ static bool head_end(struct transfer *t)
     return true;
 }
 
+/* Eight bytes without any below 0x20 or equal to 0x7F. */
+static bool clean_word(const char *s)
+{
+    const uint64_t ones = 0x0101010101010101u, high = ones << 7;
+    uint64_t w, del;
+
+    memcpy(&w, s, sizeof w);
+    del = w ^ ones * 0x7F;
+    return !((((w - ones * 0x20) & ~w) | ((del - ones) & ~del)) & high);
+}
+
 /* Control bytes have no place in a head; libcurl passes all but NUL. */
 static bool clean(const char *s, size_t len)
 {
-    for (size_t i = 0; i < len; i++)
+    size_t i = 0;
+
+    while (i < len) {
+        if (len - i >= 8 && clean_word(s + i)) {
+            i += 8;
+            continue;
+        }
         if (((unsigned char)s[i] < 0x20 && s[i] != '\t') || s[i] == 0x7F)
             return false;
+        i++;
+    }
     return true;
 }
 

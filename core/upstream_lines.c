@@ -259,7 +259,8 @@ const char *upstream_lines_write(struct transfer *t,
     if (strcmp(t->shape->method, "GET") == 0)
         bad = buf_adds(out, "\r\n");
     else
-        bad = buf_addf(out, "Content-Length: %zu\r\n\r\n", body_bytes);
+        bad = buf_adds(out, "Content-Length: ") |
+              buf_addi(out, (int64_t)body_bytes) | buf_adds(out, "\r\n\r\n");
     return bad ? "no memory for headers" : NULL;
 }
 
