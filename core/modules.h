@@ -14,7 +14,11 @@ struct module {
     size_t len;
 };
 
+struct vm_code;
+
 /** Ends with a NULL name. */
 extern const struct module modules_embedded[];
+/** Of each, in the same order; see vm_load_own. */
+extern struct vm_code *_Atomic modules_code[];
 
 #endif

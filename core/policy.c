@@ -54,8 +54,9 @@ static void load_module(lua_State *L, struct policy_state *s, const char *name)
     lua_setfield(L, -2, "host");
     lua_rawgeti(L, LUA_REGISTRYINDEX, s->ref_require);
     lua_setfield(L, -2, "require");
-    if (vm_load(s->vm, src ? src->text : m->text, src ? src->len : m->len,
-                m->file, &fault))
+    if (src ? vm_load(s->vm, src->text, src->len, m->file, &fault)
+            : vm_load_own(s->vm, &modules_code[m - modules_embedded], m->text,
+                          m->len, m->file, &fault))
         luaL_error(L, "%s", fault.message);
 }
 

@@ -5,6 +5,9 @@
  */
 #include "vm_impl.h"
 
+#include "buf.h"
+#include "ceilings.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -457,6 +460,61 @@ int vm_load(struct vm *vm, const char *text, size_t len, const char *name,
     fault_message(f, L, -1);
     where_of_message(f->message, f->where, sizeof f->where);
     return failed(vm, L, LUA_ERRSYNTAX, fault);
+}
+
+struct vm_code {
+    size_t len;
+    char bytes[];
+};
+
+static int add_code(lua_State *L, const void *bytes, size_t n, void *to)
+{
+    (void)L;
+    return buf_add(to, bytes, n);
+}
+
+/* The function on top of the stack, for the states to come. Without memory
+ * they compile it themselves. */
+static void keep_code(lua_State *L, struct vm_code *_Atomic *code)
+{
+    struct vm_code *made = NULL, *none = NULL;
+    struct buf dump;
+
+    buf_init(&dump, CEIL_POLICY_FILE);
+    if (lua_dump(L, add_code, &dump, 0) == 0)
+        made = malloc(sizeof *made + dump.len);
+    if (made) {
+        made->len = dump.len;
+        memcpy(made->bytes, dump.data, dump.len);
+        if (!atomic_compare_exchange_strong(code, &none, made))
+            free(made);
+    }
+    buf_free(&dump);
+}
+
+int vm_load_own(struct vm *vm, struct vm_code *_Atomic *code, const char *text,
+                size_t len, const char *name, struct vm_fault *fault)
+{
+    const struct vm_code *known = atomic_load(code);
+    lua_State *L = vm->running;
+    int status;
+
+    if (!known) {
+        status = vm_load(vm, text, len, name, fault);
+        if (status == 0)
+            keep_code(L, code);
+        return status;
+    }
+    if (!lua_istable(L, -1) || !lua_checkstack(L, 4))
+        return no_room(vm, L, 1, fault);
+    status = luaL_loadbufferx(L, known->bytes, known->len, name, "b");
+    lua_insert(L, -2);
+    if (status == LUA_OK) {
+        lua_setupvalue(L, -2, 1);
+        return 0;
+    }
+    lua_pop(L, 1);
+    return failed(vm, L, status, fault);
 }
 
 /* -- life ------------------------------------------------------------------ */

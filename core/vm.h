@@ -100,6 +100,16 @@ void vm_step_limit(struct vm *vm, us_t limit);
 int vm_load(struct vm *vm, const char *text, size_t len, const char *name,
             struct vm_fault *fault);
 
+/** A chunk of ours, compiled: the same for all states of the process. */
+struct vm_code;
+
+/**
+ * vm_load for text that is part of the program: compiled by the first state that
+ * asks, and kept in *${code} (NULL to begin with, never freed) for all others.
+ */
+int vm_load_own(struct vm *vm, struct vm_code *_Atomic *code, const char *text,
+                size_t len, const char *name, struct vm_fault *fault);
+
 /**
  * Push a fresh environment for one policy: a table that reads through to frozen
  * copies of the allowed libraries and is its own to write. Contents and bounds:

@@ -22,4 +22,5 @@ for i, path in ipairs(arg) do
   entries[i] = ('    {"%s", "%s", (const char *)m%d, %d},\n'):format(name, path, i, #text)
 end
 io.write("const struct module modules_embedded[] = {\n", table.concat(entries),
-  "    {NULL, NULL, NULL, 0},\n};\n")
+  "    {NULL, NULL, NULL, 0},\n};\n",
+  ("struct vm_code *_Atomic modules_code[%d];\n"):format(#arg))
