@@ -35,24 +35,12 @@ static void conn_advance(struct conn *c);
 
 static bool charge(struct conn *c, size_t bytes)
 {
-    struct memory *m = c->conns->memory;
-
-    if (!m || bytes <= c->charged)
-        return true;
-    bytes -= c->charged;
-    if (atomic_fetch_add(&m->used, bytes) + bytes > m->max) {
-        atomic_fetch_sub(&m->used, bytes);
-        return false;
-    }
-    c->charged += bytes;
-    return true;
+    return memory_admit(c->conns->memory, &c->charged, bytes);
 }
 
 static void uncharge(struct conn *c)
 {
-    if (c->charged)
-        atomic_fetch_sub(&c->conns->memory->used, c->charged);
-    c->charged = 0;
+    memory_charge(c->conns->memory, &c->charged, 0);
 }
 
 static struct http1_head *head_take(struct conns *cs)

@@ -11,7 +11,6 @@
 #include "http1.h"
 #include "reply.h"
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -55,12 +54,6 @@ struct conn_limits {
     us_t body_timeout;
     us_t keepalive_timeout;
     us_t write_timeout;
-};
-
-/** Bytes of bodies and replies in the whole process, and their ceiling. */
-struct memory {
-    atomic_size_t used;
-    size_t max;
 };
 
 /** All connections of one loop. ${memory} may be NULL: unbounded. */

@@ -6,6 +6,7 @@
 #define LEME_CONN_IMPL_H
 
 #include "conn.h"
+#include "memory.h"
 #include "timer.h"
 
 #include <event2/event_struct.h>

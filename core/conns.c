@@ -223,7 +223,7 @@ struct conns *conns_new(struct event_base *base,
     cs->limits = *limits;
     cs->handler = *handler;
     cs->memory = memory;
-    reply_loop_init(&cs->reply_loop);
+    reply_loop_init(&cs->reply_loop, memory);
     timer_init(&cs->accept_again, base, on_accept_again, cs);
     return cs;
 }

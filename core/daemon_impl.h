@@ -21,6 +21,7 @@
 #include "ceilings.h"
 #include "conn.h"
 #include "leme.h"
+#include "memory.h"
 #include "metrics.h"
 #include "timer.h"
 

@@ -7,8 +7,10 @@
 
 #include "board.h"
 #include "ceilings.h"
-#include "conn.h"
+#include "config.h"
 #include "engine.h"
+#include "generation.h"
+#include "memory.h"
 #include "metrics.h"
 #include "policy.h"
 #include "record.h"
@@ -34,6 +36,8 @@ struct hosted {
     bool begun, over, cancelled;
 };
 
+#define KNOWN 3
+
 struct leme_engine {
     struct engine *engine;
     struct board *board;
@@ -44,6 +48,7 @@ struct leme_engine {
     struct event *start;            /* begins what was submitted */
     struct event *late;             /* ends a turn in which nothing happens */
     uint64_t last_id;
+    struct generation *known[KNOWN];    /* newest first */
     char *config, *lua_dir;
     leme_log_fn *log;
     void *log_arg;
@@ -67,9 +72,28 @@ static int fail(struct leme_error *e, int code, const char *message,
 static void on_log(void *arg, const char *level, const char *text, size_t len)
 {
     struct leme_engine *e = arg;
+    struct buf copy;
 
-    if (e->log)
-        e->log(e->log_arg, level, text, len);
+    if (!e->log)
+        return;
+    buf_init(&copy, 2 * CEIL_RECORD_BYTES);
+    if (buf_add(&copy, text, len) == 0) {
+        for (unsigned i = 0; i < KNOWN && e->known[i]; i++)
+            len = config_redact(e->known[i]->config, copy.data, len);
+        e->log(e->log_arg, level, copy.data, len);
+    }
+    buf_free(&copy);
+}
+
+/* What the generations of late know as secret is redacted from all lines: a
+ * request may be older than the one in force, and a reload may fail. */
+static void remember(struct leme_engine *e, struct generation *g)
+{
+    if (e->known[KNOWN - 1])
+        generation_release(e->known[KNOWN - 1]);
+    memmove(e->known + 1, e->known, (KNOWN - 1) * sizeof *e->known);
+    generation_hold(g);
+    e->known[0] = g;
 }
 
 static void on_finished(void *arg, unsigned shard, struct record_blob *blob)
@@ -328,6 +352,7 @@ static struct policy_state *build(struct leme_engine *e,
         fail(error, LEME_BAD_CONFIG, "too many targets", NULL);
         return NULL;
     }
+    remember(e, g);
     s = policy_state_new(g, &env, &fault);
     generation_release(g);
     if (s && policy_state_test(s, &fault)) {
@@ -346,7 +371,7 @@ static int open_shared(struct leme_engine *e)
     e->board = board_new(1, CEIL_BOARD_BYTES);
     e->metrics = metrics_new(1);
     e->memory.max = 512 * MIB;
-    reply_loop_init(&e->loop);
+    reply_loop_init(&e->loop, &e->memory);
     e->global = upstream_global_init() == 0;
     return e->board && e->metrics && e->global ? 0 : -1;
 }
@@ -415,6 +440,9 @@ void leme_engine_free(leme_engine *e)
         vm_monitor_stop();
     board_free(e->board);
     metrics_free(e->metrics);
+    for (unsigned i = 0; i < KNOWN; i++)
+        if (e->known[i])
+            generation_release(e->known[i]);
     reply_loop_free(&e->loop);
     if (e->global)
         upstream_global_cleanup();

@@ -8,6 +8,7 @@
 
 #include "ceilings.h"
 #include "clock.h"
+#include "memory.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -43,9 +44,10 @@ const char *reply_reason(int status)
     return "Status";
 }
 
-void reply_loop_init(struct reply_loop *loop)
+void reply_loop_init(struct reply_loop *loop, struct memory *memory)
 {
     memset(loop, 0, sizeof *loop);
+    loop->memory = memory;
     buf_init(&loop->scratch, CEIL_ANSWER_BYTES + MIB);
 }
 
@@ -70,6 +72,8 @@ void reply_free(struct reply *r)
         r->loop->scratch.len = 0;
     }
     buf_free(&r->out);
+    if (r->loop)
+        memory_charge(r->loop->memory, &r->charged, 0);
 }
 
 void reply_reset(struct reply *r)
@@ -281,6 +285,7 @@ size_t reply_flush(struct reply *r)
         flush_out(r);
     else if (r->loop->owner == r)
         flush_scratch(r);
+    memory_charge(r->loop->memory, &r->charged, r->out.size);
     return reply_queued(r);
 }
 

@@ -20,10 +20,13 @@ struct reply_sink {
     void (*end)(void *arg, bool whole);
 };
 
+struct memory;
+
 /** Scratch space that all replies of one loop share between two flushes. */
 struct reply_loop {
     struct buf scratch;
     struct reply *owner;            /* whose bytes are in the scratch */
+    struct memory *memory;          /* what waits is charged to it; or NULL */
     char date[40];
     long long date_second;
 };
@@ -35,6 +38,7 @@ struct reply {
     void *sink_arg;
     struct buf out;                 /* bytes a slow client has not taken */
     size_t out_at;                  /* sent from the front of out */
+    size_t charged;                 /* of out, to loop->memory */
     size_t sent;                    /* bytes given to the kernel, this answer */
     int status;                     /* 0 before reply_head */
     bool minor0;                    /* HTTP/1.0: no chunked coding */
@@ -46,7 +50,7 @@ struct reply {
     bool broken;                    /* the client cannot be written to */
 };
 
-void reply_loop_init(struct reply_loop *loop);
+void reply_loop_init(struct reply_loop *loop, struct memory *memory);
 void reply_loop_free(struct reply_loop *loop);
 
 /** Bind to a socket (or sink) for the life of a connection. */

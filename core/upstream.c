@@ -199,6 +199,11 @@ int upstream_on_ready(void *arg, char *peer, char *local, int peer_port,
     return CURL_PREREQFUNC_OK;
 }
 
+void upstream_charge(struct transfer *t)
+{
+    memory_charge(t->upstream->options.memory, &t->charged, t->body.size);
+}
+
 int upstream_take_body(struct transfer *t, const char *bytes, size_t n)
 {
     if (t->taken > t->body.len / 2) {
@@ -210,6 +215,7 @@ int upstream_take_body(struct transfer *t, const char *bytes, size_t n)
     if (t->state.received == 0)
         t->state.first_byte = clock_now();
     t->state.received += n;
+    upstream_charge(t);
     upstream_news(t);
     return 0;
 }
@@ -265,6 +271,7 @@ void transfer_take(struct transfer *t, size_t n)
         t->taken = t->body.len = 0;
         if (t->body.size > KEEP_DRAINED)
             buf_free(&t->body);
+        upstream_charge(t);
     }
     resume_if_low(t);
 }

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 struct event_base;
+struct memory;
 struct provider;
 struct upstream;
 
@@ -28,6 +29,8 @@ struct upstream_options {
                                        use or not, for every 512 attempts in
                                        flight; and prepared handles kept */
     us_t connect_timeout;           /* default of a call */
+    struct memory *memory;          /* bytes not taken are charged to it; NULL:
+                                       to none */
     /** There is news in the queue; called from libevent callbacks and from
      * inside upstream_start, at most once until upstream_next has answered
      * NULL. May not call back into upstream: drain afterwards. */

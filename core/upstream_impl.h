@@ -8,6 +8,7 @@
 
 #include "buf.h"
 #include "http1.h"
+#include "memory.h"
 #include "quota.h"
 #include "upstream.h"
 
@@ -118,6 +119,7 @@ struct transfer {
     struct buf body;
     size_t taken;               /* bytes of body in front that are gone */
     size_t hold;
+    size_t charged;             /* of body, to the account of memory */
     us_t connect_timeout;       /* as libcurl knows it */
     size_t upload;              /* body of a stream that took libcurl's upload
                                    buffer, which it still holds; or 0 */
@@ -195,6 +197,8 @@ void upstream_conclude(struct transfer *t, CURLcode result);
 /** Note how ${t} ended: ${error} and a sentence, or ERROR_none and "". */
 void upstream_finish(struct transfer *t, enum error_type error,
                      const char *detail);
+/** The account of memory follows ${t->body}. */
+void upstream_charge(struct transfer *t);
 /** Take in body bytes of the answer. 0, or -1 without memory. */
 int upstream_take_body(struct transfer *t, const char *bytes, size_t n);
 

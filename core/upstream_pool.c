@@ -408,6 +408,7 @@ static void handle_free(struct transfer *t)
     buf_free(&t->exchange.lines);
     free(t->own);
     buf_free(&t->body);
+    upstream_charge(t);
     free(t);
     if (s && --s->users == 0 && !s->provider)
         shape_free(s);
@@ -438,6 +439,7 @@ void upstream_pool_put(struct transfer *t)
     t->body.len = 0;
     if (t->body.size > KEEP_BODY)
         buf_free(&t->body);
+    upstream_charge(t);
     if (t->exchange.lines.size > KEEP_BODY)
         buf_free(&t->exchange.lines);
     LIST_INSERT_HEAD(&t->shape->idle, t, link);

@@ -7,7 +7,7 @@ local source = require "source"
 
 -- A part is a header with the files around it: board.h, board_impl.h, board_ring.c.
 local FLOOR = {
-  leme = 0, buf = 0, ceilings = 0, clock = 0, errors = 0, modules = 0, thread = 0, timer = 0,
+  leme = 0, buf = 0, memory = 0, ceilings = 0, clock = 0, errors = 0, modules = 0, thread = 0, timer = 0,
   versions = 0,
   vm = 1, http1 = 1, json = 1, sse = 1, metrics = 1, log = 1, sha256 = 1, record = 1, quota = 1,
   watch = 1,
@@ -34,7 +34,7 @@ local OVER = {
 }
 
 -- Everybody may use these, whatever their floor.
-local BASE = { clock = true, ceilings = true, buf = true, errors = true }
+local BASE = { clock = true, ceilings = true, buf = true, errors = true, memory = true }
 
 -- Who may know a library; versions asks each for its version.
 local LUA = { vm = true, config = true, bind = true, policy = true, dialect = true, versions = true }

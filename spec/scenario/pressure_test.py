@@ -190,6 +190,33 @@ def memory_max(w):
     equal(server.chat().status, 200, "status afterwards")
 
 
+@promise("an answer that is held counts against memory_max until it is gone")
+def memory_max_held(w):
+    gate, nearly = threading.Event(), threading.Event()
+    whole = json.dumps(completion("x" * 1600000)).encode()
+
+    def behave(call):
+        if "hold" not in call.json["messages"][0]["content"]:
+            call.reply(200, completion("small"))
+            return
+        call.send(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+                  b"content-length: %d\r\n\r\n" % len(whole) + whole[:-10])
+        nearly.set()
+        gate.wait(10)
+        call.send(whole[-10:])
+
+    server = w.leme("settings { memory_max = 2000000, body_max = 1500000 }",
+                    a=w.upstream(behave))
+    holding = server.client()
+    holding.send(request("/v1/chat/completions", json.dumps(
+        {"model": "m", "messages": [{"role": "user", "content": "hold"}]}).encode()))
+    check(nearly.wait(10), "the answer never came")
+    within(10, lambda: server.chat().status == 503, "a refusal")
+    gate.set()
+    equal(holding.response().status, 200, "status of the one that was held")
+    within(10, lambda: server.chat().status == 200, "room again")
+
+
 @promise("a refusal by memory_max frees its place in flight", daemon=True)
 def memory_max_places(w):
     server = w.leme("settings { memory_max = 1500000, body_max = 1200000, "

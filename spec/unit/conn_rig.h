@@ -10,6 +10,7 @@
 #define LEME_CONN_RIG_H
 
 #include "conn.h"
+#include "memory.h"
 #include "test.h"
 
 #include <arpa/inet.h>

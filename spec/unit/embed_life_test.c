@@ -337,6 +337,25 @@ static void on_log(void *arg, const char *level, const char *text, size_t len)
     snprintf(logged + at, sizeof logged - at, "%s %.*s\n", level, (int)len, text);
 }
 
+/* The client itself may send a provider's key, here as its agent. */
+static void a_log_line_holds_no_key(void)
+{
+    struct leme_engine_options o = {.size = sizeof o, .config = config,
+                                    .log = on_log};
+    leme_engine *e = NULL;
+    struct told t = {0};
+
+    logged[0] = '\0';
+    CHECK(leme_engine_new(&o, &e, NULL) == LEME_OK);
+    CHECK(submit(&t, e, "/v1/chat/completions",
+                 "{\"model\":\"unary\",\"messages\":[]}",
+                 "user-agent: sk-0123456789abcdef\r\n", NULL) ==
+          LEME_OK);
+    UNTIL(e, t.ends == 1);
+    CHECK(strstr(logged, "\"ua\":\"") && !strstr(logged, "sk-0123456789abcdef"));
+    leme_engine_free(e);
+}
+
 static void the_host_gets_one_log_line_a_request(void)
 {
     struct leme_engine_options o = {.size = sizeof o, .config = config,
@@ -413,6 +432,7 @@ int main(void)
     RUN(the_process_stays_as_it_was);
     RUN(the_library_prints_nothing);
     RUN(the_host_gets_one_log_line_a_request);
+    RUN(a_log_line_holds_no_key);
     RUN(runaway_policies_are_stopped_with_and_without_a_signal);
     RUN(the_library_says_what_it_is);
     provider_close();

@@ -29,7 +29,7 @@ static void rig_open(struct rig *g)
         abort();
     g->ours = pair[0];
     g->theirs = pair[1];
-    reply_loop_init(&g->loop);
+    reply_loop_init(&g->loop, NULL);
     reply_init(&g->reply, &g->loop, g->ours);
     g->got = calloc(1, 1);
 }
@@ -481,7 +481,7 @@ static void a_sink_gets_the_answer_without_framing(void)
     struct reply_loop loop;
     struct reply r;
 
-    reply_loop_init(&loop);
+    reply_loop_init(&loop, NULL);
     reply_init(&r, &loop, -1);
     r.sink = &sink;
     r.sink_arg = name;
