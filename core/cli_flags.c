@@ -12,7 +12,7 @@ const struct cli_command cli_commands[] = {
      "CONFIG is Lua or JSON. Prints where it listens, then its log, on stderr.\n"
      "SIGTERM, SIGINT finish what runs and stop; a second one stops at once.\n"
      "SIGHUP reloads, SIGUSR1 reopens log files, SIGUSR2 logs a snapshot,\n"
-     "SIGQUIT stops without waiting.\n",
+     "SIGQUIT stops without waiting and logs where policies wait.\n",
      0, 1, cli_run},
     {"check", "[CONFIG]", "say everything that is wrong with CONFIG and its policies",
      "One line a finding, \"file:line: error: message\", then their number.\n"

@@ -204,6 +204,7 @@ static void on_notice(struct leme_server *s, unsigned char what)
         snapshot(s);
         break;
     case LEME_QUIT:
+        post_all(s, ENGINE_STACKS);
         cut(s, 0);
         break;
     default:

@@ -139,6 +139,8 @@ int plan_begin(struct plan *p, struct policy_state *s, const struct op **ops,
  */
 int plan_step(struct plan *p, const struct plan_event *event,
               const struct op **ops, size_t *n, struct vm_fault *fault);
+/** Log where the policy of an open plan waits, as a traceback. */
+void plan_log_stack(struct plan *p);
 /** Unpin. `req` is stale from now on. Harmless when not open. */
 void plan_close(struct plan *p);
 bool plan_open(const struct plan *p);

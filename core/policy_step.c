@@ -226,6 +226,45 @@ static int step_body(lua_State *L, void *arg)
     return 0;
 }
 
+/* -- where a plan waits ---------------------------------------------------- */
+
+struct stack {
+    struct plan *plan;
+    char text[2048];
+};
+
+static int read_stack(lua_State *L, void *arg)
+{
+    struct stack *k = arg;
+
+    lua_rawgeti(L, LUA_REGISTRYINDEX, k->plan->ref);
+    lua_getiuservalue(L, -1, 1);
+    lua_getfield(L, -1, "co");
+    if (lua_isthread(L, -1))
+        vm_trace(lua_tothread(L, -1), 0, k->text, sizeof k->text);
+    return 0;
+}
+
+void plan_log_stack(struct plan *p)
+{
+    struct policy_state *s = p->state;
+    struct stack k = {.plan = p};
+    struct vm_fault fault;
+    struct buf line;
+
+    if (!s || !p->begun || vm_enter(s->vm, read_stack, &k, &fault))
+        return;
+    buf_init(&line, 2 * sizeof k.text);
+    buf_addf(&line, "stack of policy %s, request %s:", s->models[p->policy].name,
+             p->id);
+    for (char *at = k.text, *rest = NULL; (at = strtok_r(at, "\n", &rest));
+         at = NULL)
+        buf_addf(&line, "\n\t%s", at);
+    if (line.len)
+        s->env.log(s->env.log_arg, "warn", line.data, line.len);
+    buf_free(&line);
+}
+
 /* Did the policy give nonsense, as opposed to failing? */
 static void tell_nonsense(struct vm_fault *f)
 {

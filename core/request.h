@@ -53,6 +53,8 @@ unsigned requests_in_flight(const struct requests *rs);
 us_t requests_oldest(const struct requests *rs);
 /** Set the gauges of this loop's connections; once a second. */
 void requests_gauges(struct requests *rs);
+/** Log where the policy of each request waits. */
+void requests_stacks(struct requests *rs);
 /** Ends every stream with an error event and every other request with 503:
  * the drain time is over. How many were cut. */
 unsigned requests_cut(struct requests *rs);

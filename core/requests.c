@@ -206,6 +206,12 @@ us_t requests_oldest(const struct requests *rs)
     return rs->first ? rs->first->in.received : 0;
 }
 
+void requests_stacks(struct requests *rs)
+{
+    for (struct request *r = rs->first; r; r = r->next)
+        plan_log_stack(&r->plan);
+}
+
 unsigned requests_cut(struct requests *rs)
 {
     struct request *r, *next;

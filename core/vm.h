@@ -100,6 +100,9 @@ void vm_step_limit(struct vm *vm, us_t limit);
 int vm_load(struct vm *vm, const char *text, size_t len, const char *name,
             struct vm_fault *fault);
 
+/** Frames of ${of}, from ${level} on, one a line. Does not allocate. */
+void vm_trace(struct lua_State *of, int level, char *out, size_t size);
+
 /** A chunk of ours, compiled: the same for all states of the process. */
 struct vm_code;
 

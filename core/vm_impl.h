@@ -77,8 +77,6 @@ LUA_RAISES void vm_rethrow(lua_State *L, int status);
 /** Refuse to go deeper when the C stack since the entry is used up: our frames
  * are larger than those that Lua's own count of 200 was made for. */
 LUA_RAISES void vm_deeper(lua_State *L);
-/** Frames of ${of}, from ${level} on, one a line. */
-void vm_trace(lua_State *of, int level, char *out, size_t size);
 
 /* -- vm_monitor.c ---------------------------------------------------------- */
 

@@ -172,5 +172,34 @@ return leme.policy {
     equal(server.process.wait(5), 0, "exit status")
 
 
+@promise("SIGQUIT ends the process at once and says where policies wait",
+         daemon=True)
+def stacks(w):
+    up = w.upstream(silent)
+    server = w.leme('model "m" { policy = "p.lua", default_route = { "a/x" } }',
+                    {"p.lua": '''
+local leme = require "leme"
+local function ask(req)
+  local answer = req:try "a/x"
+  return answer
+end
+return leme.policy {
+  name = "p",
+  route = function(req)
+    local answer = ask(req)
+    return answer
+  end,
+}
+'''}, a=up, expect=6)
+    client = server.client()
+    client.send(chat())
+    up.wait()
+    server.process.send_signal(signal.SIGQUIT)
+    equal(server.process.wait(5), 6, "exit status: a stream was cut")
+    server.wait_line("stack of policy p, request ")
+    server.wait_line(r"p\.lua:4: in .*'ask'")
+    server.wait_line(r"p\.lua:9: in ")
+
+
 if __name__ == "__main__":
     main()
