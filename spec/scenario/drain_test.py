@@ -198,7 +198,7 @@ return leme.policy {
     equal(server.process.wait(5), 6, "exit status: a stream was cut")
     server.wait_line("stack of policy p, request ")
     server.wait_line(r"p\.lua:4: in .*'ask'")
-    server.wait_line(r"p\.lua:9: in ")
+    server.wait_line(r"p\.lua:10: in ")
 
 
 if __name__ == "__main__":
