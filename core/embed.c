@@ -315,6 +315,7 @@ void leme_engine_cancel(leme_engine *e, uint64_t id)
 /* -- life --------------------------------------------------------------------- */
 
 struct told {
+    struct leme_engine *engine;
     struct leme_error *error;
     bool any;
 };
@@ -322,22 +323,26 @@ struct told {
 static void on_issue(void *arg, const struct config_issue *issue)
 {
     struct told *t = arg;
-    char where[300];
+    char where[300], line[900];
+    int n;
 
+    snprintf(where, sizeof where, issue->line ? "%s:%d" : "%s", issue->file,
+             issue->line);
+    n = snprintf(line, sizeof line, "%s: %.511s", where, issue->message);
+    on_log(t->engine, issue->warning ? "warn" : "error", line, (size_t)n);
     if (issue->warning || t->any)
         return;
     t->any = true;
-    snprintf(where, sizeof where, issue->line ? "%s:%d" : "%s", issue->file,
-             issue->line);
     fail(t->error, LEME_BAD_CONFIG, issue->message, where);
 }
 
-/* A new state from the files as they are now; NULL and ${error}. */
+/* A new state from the files as they are now; NULL and ${error}, which is the
+ * first finding: the log has all. */
 static struct policy_state *build(struct leme_engine *e,
                                   struct leme_error *error)
 {
     struct config_options options = {.path = e->config, .files = true};
-    struct told told = {error, false};
+    struct told told = {e, error, false};
     struct policy_env env = {.board = e->board, .metrics = e->metrics,
                              .lua_dir = e->lua_dir, .log = on_log, .log_arg = e};
     struct policy_fault fault = {.message = ""};

@@ -356,6 +356,21 @@ static void a_log_line_holds_no_key(void)
     leme_engine_free(e);
 }
 
+static void the_log_has_every_finding_of_a_configuration(void)
+{
+    struct leme_engine_options o = {.size = sizeof o, .log = on_log};
+    struct leme_error error = {.size = sizeof error};
+    leme_engine *e = NULL;
+
+    o.config = write_file("two.lua", "provider \"openai\" { kee = \"x\" }\n"
+                                     "settings { wrokers = 1 }\n");
+    logged[0] = '\0';
+    CHECK(leme_engine_new(&o, &e, &error) == LEME_BAD_CONFIG);
+    CHECK(error.where[0] && error.message[0]);
+    CHECK(strstr(logged, "two.lua:1: ") && strstr(logged, "two.lua:2: "));
+    CHECK(strstr(logged, "wrokers"));
+}
+
 static void the_host_gets_one_log_line_a_request(void)
 {
     struct leme_engine_options o = {.size = sizeof o, .config = config,
@@ -433,6 +448,7 @@ int main(void)
     RUN(the_library_prints_nothing);
     RUN(the_host_gets_one_log_line_a_request);
     RUN(a_log_line_holds_no_key);
+    RUN(the_log_has_every_finding_of_a_configuration);
     RUN(runaway_policies_are_stopped_with_and_without_a_signal);
     RUN(the_library_says_what_it_is);
     provider_close();
