@@ -25,7 +25,8 @@ STARTS = {"nginx": peers.start_nginx, "nginx_lua": peers.start_nginx_lua,
           "haproxy": peers.start_haproxy, "portkey": peers.start_portkey}
 CONTEXT = [("cpu", "CPU, us"), ("cpu share", "of its core"), ("cpu rate", "requests/s"),
            ("prompt", "100 KB, us more"), ("calls a request", "calls/request"),
-           ("calls a chunk", "calls/chunk"), ("added p50", "added p50, us"),
+           ("calls a chunk", "calls/chunk"), ("translated", "translated, us"),
+           ("translated token", "us/token"), ("added p50", "added p50, us"),
            ("added p99", "added p99, us"), ("KiB a stream", "KiB/stream")]
 
 

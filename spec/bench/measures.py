@@ -156,6 +156,50 @@ def cpu(bench):
                "cpu", "leme walk", "leme plain", must=1.25, aim=None)
 
 
+# -- translation --------------------------------------------------------------
+
+TOKENS = 64             # chunks of a translated stream, one token each
+TOKEN_GAP = 2000        # microseconds between them where they are paced
+
+
+def translated(bench, name):
+    """What to send to a contender, and with which headers."""
+    peer = bench.peers[name]
+    if name == "leme":
+        return peer, bench.rig.body("translated", stream=True), peer.headers
+    return peer, bench.rig.body("model-one", stream=True), peers.anthropic_headers(bench.rig)
+
+
+def translate_once(bench, name, connections, **knobs):
+    """CPU of a request whose stream is translated; None and why."""
+    peer, body, headers = translated(bench, name)
+    bench.rig.set(format=1, chunks=TOKENS, **knobs)
+    report = bench.rig.load(peer.port, body, headers, connections=connections,
+                            warmup=bench.warmup, seconds=bench.seconds,
+                            watch=",".join(map(str, peer.pids())))
+    done, stream = report["completed"], report["stream"]
+    if report["failed"] or not done:
+        return None, f"{report['failed']} requests failed"
+    if stream["lost"] or stream["chunks"] < stream["streams"] * TOKENS:
+        return None, f"{stream['lost']} of {stream['chunks']} tokens lost"
+    return report["watched_cpu_s"] * 1e6 / done, None
+
+
+def translate(bench):
+    """An OpenAI client's stream from a provider of Anthropic's format."""
+    for order in rounds(bench, ["leme", "portkey"]):
+        for name in order:
+            note(bench, "translated", name, *translate_once(bench, name, CONNECTIONS))
+            cpu_us, why = translate_once(bench, name, 8, pace=TOKEN_GAP)
+            note(bench, "translated token", name,
+                 None if why else cpu_us / TOKENS, why)
+    bench.rig.set()
+    judge_pair(bench, f"Anthropic's stream for an OpenAI client, {TOKENS} tokens: CPU per request "
+               "/ Portkey", "translated", "leme", "portkey", must=1 / 20, aim=None)
+    judge_pair(bench, "The same, one token every 2 ms: CPU per token / Portkey",
+               "translated token", "leme", "portkey", must=1 / 20, aim=None)
+
+
 def capacity(bench, name):
     """Requests a second of a contender; measured now if it was not before."""
     if not bench.samples.get("cpu rate", {}).get(name):
@@ -456,5 +500,5 @@ def reload(bench):
         peer.stop()
 
 
-ALL = {"cpu": cpu, "prompt": prompt, "syscalls": syscalls, "latency": latency,
+ALL = {"cpu": cpu, "translate": translate, "prompt": prompt, "syscalls": syscalls, "latency": latency,
        "streams": streams, "idle": idle, "reload": reload}

@@ -27,6 +27,7 @@
     X(CUT, "cut", 0, "break a stream off after so many chunks; 0: never")      \
     X(CLOSE_AFTER, "close-after", 0, "requests of a connection; 0: any")       \
     X(HOLD, "hold", 0, "1: streams stay open after their chunks until told")   \
+    X(FORMAT, "format", 0, "0: OpenAI's answers; 1: Anthropic's")              \
     X(REMEMBER, "remember", 0, "1: keep the last body for /bench/last")
 
 enum mock_knob {
@@ -54,10 +55,12 @@ bool mock_set(const char *flag, const char *value);
 void mock_release(void);
 
 struct mock_conn;
+struct mock_format;
 
 /** Answers prepared for the knobs of one version; stamps are filled in late. */
 struct mock_pages {
     unsigned version;
+    const struct mock_format *format;
     struct bytes whole_head, whole_body, stream_head, event;
     size_t hash_at, received_at, sent_at;   /* in both heads */
     size_t body_stamp_at, body_hash_at;     /* in whole_body */
@@ -97,7 +100,7 @@ void mock_reply_stream(struct mock_pages *p, const struct mock_reply *r,
                        struct bytes *out);
 void mock_reply_event(struct mock_pages *p, const struct mock_reply *r,
                       struct bytes *out);
-void mock_reply_end(bool usage, struct bytes *out);
+void mock_reply_end(struct mock_pages *p, bool usage, struct bytes *out);
 void mock_reply_error(int status, int retry_after, bool last,
                       struct bytes *out);
 /** Answer of a /bench/ address. */

@@ -121,7 +121,7 @@ static void later(struct mock_conn *c, double us)
 
 static void finish_stream(struct mock_conn *c)
 {
-    mock_reply_end(c->usage, &c->out);
+    mock_reply_end(&c->loop->pages, c->usage, &c->out);
     c->phase = READING;
 }
 

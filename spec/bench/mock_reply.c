@@ -11,28 +11,75 @@
     "X-Bench-Sent-Ns: 0000000000000000\r\n"                                    \
     "X-Bench-Body-Hash: 0000000000000000\r\n"
 #define BLANK "b!000000!0000000000000000!0000000000000000!"
-#define WHOLE_BEFORE                                                           \
-    "{\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion\","               \
-    "\"created\":1700000000,\"model\":\"bench\","                              \
-    "\"system_fingerprint\":\"fp_0000000000000000\",\"choices\":[{\"index\":0," \
-    "\"message\":{\"role\":\"assistant\",\"content\":\"" BLANK
-#define WHOLE_AFTER                                                            \
-    "\"},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":200,"       \
-    "\"completion_tokens\":150,\"total_tokens\":350}}"
+
+/* An answer's texts. The stamp stands at the end of what comes before. */
+struct mock_format {
+    const char *whole_before, *whole_after;
+    const char *event_before, *event_after;
+    const char *start;          /* events before the first chunk; or "" */
+    const char *finish;         /* ... and after the last */
+    const char *usage;          /* sent when it was asked for */
+    const char *done;
+};
+
 #define EVENT_COMMON                                                           \
     "data: {\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\","   \
     "\"created\":1700000000,\"model\":\"bench\",\"choices\":["
-#define EVENT_BEFORE                                                           \
-    EVENT_COMMON "{\"index\":0,\"delta\":{\"content\":\"" BLANK
-#define EVENT_AFTER "\"},\"finish_reason\":null}]}\n\n"
-#define EVENT_FINISH                                                           \
-    EVENT_COMMON                                                               \
-    "{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
-#define EVENT_USAGE                                                            \
-    EVENT_COMMON                                                               \
-    "],\"usage\":{\"prompt_tokens\":200,\"completion_tokens\":150,"            \
-    "\"total_tokens\":350}}\n\n"
-#define EVENT_DONE "data: [DONE]\n\n"
+
+static const struct mock_format formats[] = {
+    {
+        .whole_before =
+            "{\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion\","
+            "\"created\":1700000000,\"model\":\"bench\","
+            "\"system_fingerprint\":\"fp_0000000000000000\","
+            "\"choices\":[{\"index\":0,"
+            "\"message\":{\"role\":\"assistant\",\"content\":\"" BLANK,
+        .whole_after =
+            "\"},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":200,"
+            "\"completion_tokens\":150,\"total_tokens\":350}}",
+        .event_before =
+            EVENT_COMMON "{\"index\":0,\"delta\":{\"content\":\"" BLANK,
+        .event_after = "\"},\"finish_reason\":null}]}\n\n",
+        .start = "",
+        .finish = EVENT_COMMON
+            "{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n",
+        .usage = EVENT_COMMON
+            "],\"usage\":{\"prompt_tokens\":200,\"completion_tokens\":150,"
+            "\"total_tokens\":350}}\n\n",
+        .done = "data: [DONE]\n\n",
+    },
+    {
+        .whole_before =
+            "{\"id\":\"msg_fp_0000000000000000\",\"type\":\"message\","
+            "\"role\":\"assistant\",\"model\":\"bench\","
+            "\"content\":[{\"type\":\"text\",\"text\":\"" BLANK,
+        .whole_after =
+            "\"}],\"stop_reason\":\"end_turn\",\"stop_sequence\":null,"
+            "\"usage\":{\"input_tokens\":200,\"output_tokens\":150}}",
+        .event_before =
+            "event: content_block_delta\ndata: {\"type\":"
+            "\"content_block_delta\",\"index\":0,\"delta\":{\"type\":"
+            "\"text_delta\",\"text\":\"" BLANK,
+        .event_after = "\"}}\n\n",
+        .start =
+            "event: message_start\ndata: {\"type\":\"message_start\","
+            "\"message\":{\"id\":\"msg_bench\",\"type\":\"message\","
+            "\"role\":\"assistant\",\"model\":\"bench\",\"content\":[],"
+            "\"stop_reason\":null,\"stop_sequence\":null,"
+            "\"usage\":{\"input_tokens\":200,\"output_tokens\":1}}}\n\n"
+            "event: content_block_start\ndata: {\"type\":"
+            "\"content_block_start\",\"index\":0,\"content_block\":"
+            "{\"type\":\"text\",\"text\":\"\"}}\n\n",
+        .finish =
+            "event: content_block_stop\ndata: {\"type\":"
+            "\"content_block_stop\",\"index\":0}\n\n"
+            "event: message_delta\ndata: {\"type\":\"message_delta\","
+            "\"delta\":{\"stop_reason\":\"end_turn\",\"stop_sequence\":null},"
+            "\"usage\":{\"output_tokens\":150}}\n\n",
+        .usage = "",
+        .done = "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
+    },
+};
 
 /* -- preparing -------------------------------------------------------------- */
 
@@ -66,10 +113,11 @@ static void prepare_event(struct mock_pages *p, double size)
     struct bytes event = { 0 };
     char line[32];
 
-    padded(&event, EVENT_BEFORE, EVENT_AFTER, size);
+    padded(&event, p->format->event_before, p->format->event_after, size);
     snprintf(line, sizeof line, "%zx\r\n", event.len);
     text(&p->event, line);
-    p->event_stamp_at = p->event.len + strlen(EVENT_BEFORE) - STAMP_BYTES;
+    p->event_stamp_at = p->event.len + strlen(p->format->event_before) -
+                        STAMP_BYTES;
     wire_add(&p->event, event.data, event.len);
     text(&p->event, "\r\n");
     free(event.data);
@@ -85,10 +133,12 @@ static void prepare(struct mock_pages *p)
     if (p->version == version)
         return;
     p->version = version;
+    p->format = &formats[knob[MOCK_FORMAT] != 0];
     p->whole_head.len = p->whole_body.len = 0;
     p->stream_head.len = p->event.len = 0;
-    padded(&p->whole_body, WHOLE_BEFORE, WHOLE_AFTER, knob[MOCK_REPLY]);
-    p->body_stamp_at = strlen(WHOLE_BEFORE) - STAMP_BYTES;
+    padded(&p->whole_body, p->format->whole_before, p->format->whole_after,
+           knob[MOCK_REPLY]);
+    p->body_stamp_at = strlen(p->format->whole_before) - STAMP_BYTES;
     p->body_hash_at = place(&p->whole_body, "fp_");
     snprintf(line, sizeof line, "Content-Length: %zu\r\n", p->whole_body.len);
     text(&p->whole_head, "HTTP/1.1 200 OK\r\n" NUMBERS
@@ -148,11 +198,24 @@ void mock_reply_whole(struct mock_pages *p, const struct mock_reply *r,
     put_hash(at + p->body_hash_at, r->hash);
 }
 
+static void add_event(const char *event, struct bytes *out)
+{
+    char line[32];
+
+    if (!*event)
+        return;
+    snprintf(line, sizeof line, "%zx\r\n", strlen(event));
+    text(out, line);
+    text(out, event);
+    text(out, "\r\n");
+}
+
 void mock_reply_stream(struct mock_pages *p, const struct mock_reply *r,
                        struct bytes *out)
 {
     prepare(p);
     add_head(p, &p->stream_head, r, wire_now_ns(), out);
+    add_event(p->format->start, out);
 }
 
 void mock_reply_event(struct mock_pages *p, const struct mock_reply *r,
@@ -167,22 +230,13 @@ void mock_reply_event(struct mock_pages *p, const struct mock_reply *r,
     wire_stamp_put(at + p->event_stamp_at, &stamp);
 }
 
-static void add_event(const char *event, struct bytes *out)
+void mock_reply_end(struct mock_pages *p, bool usage, struct bytes *out)
 {
-    char line[32];
-
-    snprintf(line, sizeof line, "%zx\r\n", strlen(event));
-    text(out, line);
-    text(out, event);
-    text(out, "\r\n");
-}
-
-void mock_reply_end(bool usage, struct bytes *out)
-{
-    add_event(EVENT_FINISH, out);
+    prepare(p);
+    add_event(p->format->finish, out);
     if (usage)
-        add_event(EVENT_USAGE, out);
-    add_event(EVENT_DONE, out);
+        add_event(p->format->usage, out);
+    add_event(p->format->done, out);
     text(out, "0\r\n\r\n");
 }
 

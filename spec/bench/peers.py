@@ -149,6 +149,12 @@ def start_portkey(rig, name="portkey"):
     return Peer(name, port, process, verbatim=False, headers=headers)
 
 
+def anthropic_headers(rig):
+    """For Portkey to take the mock for Anthropic."""
+    return ["x-portkey-provider: anthropic", "authorization: Bearer sk-bench-provider",
+            f"x-portkey-custom-host: http://{rigs.HOST}:{rig.mock_port}/v1"]
+
+
 def start_tls(rig):
     """nginx on the rig's core that gives the mock a TLS address; port, CA."""
     need("nginx", "openssl")

@@ -166,7 +166,7 @@ class Rig:
         """Set knobs of the mock; those not named go back to their defaults."""
         every = {"reply": 1024, "ttft": 0, "ttft_sigma": 0, "chunks": 16,
                  "chunk": 240, "pace": 0, "error_rate": 0, "cut": 0,
-                 "close_after": 0, "hold": 0, "remember": 0}
+                 "close_after": 0, "hold": 0, "format": 0, "remember": 0}
         every.update(knobs)
         words = " ".join(f"--{k.replace('_', '-')} {v}" for k, v in every.items())
         if ask(self.mock_port, "POST", "/bench/set", words.encode())[0] != 200:
