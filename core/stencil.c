@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "stencil.h"
+
+#include "ceilings.h"
+#include "json.h"
+
+#include <string.h>
+
+void stencil_init(struct stencil *s)
+{
+    buf_init(&s->name, CEIL_EVENT_BYTES);
+    buf_init(&s->before, CEIL_EVENT_BYTES);
+    buf_init(&s->after, CEIL_EVENT_BYTES);
+    buf_init(&s->out_before, CEIL_EVENT_BYTES);
+    buf_init(&s->out_after, CEIL_EVENT_BYTES);
+    buf_init(&s->said, CEIL_ANSWER_BYTES);
+    s->set = false;
+}
+
+void stencil_free(struct stencil *s)
+{
+    buf_free(&s->name);
+    buf_free(&s->before);
+    buf_free(&s->after);
+    buf_free(&s->out_before);
+    buf_free(&s->out_after);
+    buf_free(&s->said);
+    s->set = false;
+}
+
+void stencil_clear(struct stencil *s)
+{
+    s->set = false;
+}
+
+/* Where ${text} stands between quotes in ${in}; NULL unless exactly once. */
+static const char *only_place(struct stencil_text in, const struct buf *quoted)
+{
+    const char *at = memmem(in.at, in.len, quoted->data, quoted->len), *rest;
+
+    if (!at)
+        return NULL;
+    rest = at + 1;
+    if (memmem(rest, in.len - (size_t)(rest - in.at), quoted->data, quoted->len))
+        return NULL;
+    return at;
+}
+
+static int set_text(struct buf *b, const char *from, const char *to)
+{
+    b->len = 0;
+    return buf_add(b, from, (size_t)(to - from));
+}
+
+/* ${at}: the opening quote. Both quotes belong to what stands around. */
+static int split(struct stencil_text whole, const char *at, size_t text,
+                 struct buf *before, struct buf *after)
+{
+    return set_text(before, whole.at, at + 1) |
+           set_text(after, at + 1 + text, whole.at + whole.len);
+}
+
+void stencil_learn(struct stencil *s, struct stencil_text name,
+                   struct stencil_text data, struct stencil_text out,
+                   struct stencil_text text)
+{
+    const char *in_data = NULL, *in_out = NULL;
+    struct buf quoted;
+
+    s->set = false;
+    if (text.len == 0 || memchr(data.at, '\\', data.len))
+        return;
+    buf_init(&quoted, CEIL_EVENT_BYTES);
+    if (buf_add_json(&quoted, text.at, text.len) == 0) {
+        in_data = only_place(data, &quoted);
+        in_out = only_place(out, &quoted);
+    }
+    buf_free(&quoted);
+    if (in_data && in_out)
+        s->set = !(set_text(&s->name, name.at, name.at + name.len) |
+                   split(data, in_data, text.len, &s->before, &s->after) |
+                   split(out, in_out, text.len, &s->out_before, &s->out_after));
+}
+
+static bool same(const struct buf *b, const char *at)
+{
+    return b->len == 0 || !memcmp(b->data, at, b->len);
+}
+
+int stencil_apply(struct stencil *s, struct stencil_text name,
+                  struct stencil_text data, struct buf *out)
+{
+    size_t around = s->before.len + s->after.len, n, before = out->len;
+    struct json_fault fault;
+    const char *text;
+
+    if (!s->set || name.len != s->name.len || !same(&s->name, name.at) ||
+        data.len <= around || !same(&s->before, data.at) ||
+        !same(&s->after, data.at + data.len - s->after.len))
+        return 0;
+    n = data.len - around;
+    text = data.at + s->before.len;
+    if (json_check(text - 1, n + 2, 1, &fault))
+        return 0;
+    if (buf_add(&s->said, text, n) == 0 &&
+        buf_add(out, s->out_before.data, s->out_before.len) == 0 &&
+        buf_add(out, text, n) == 0 &&
+        buf_add(out, s->out_after.data, s->out_after.len) == 0)
+        return 1;
+    out->len = before;
+    return -1;
+}
