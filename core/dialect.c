@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define MAX_ARGS 8
+#define SAID_MAX 8192u          /* texts that Lua is not told yet */
 
 enum arg_kind { ARG_TEXT, ARG_NUMBER, ARG_REF, ARG_FACTS };
 
@@ -29,6 +30,12 @@ struct arg {
     int *keep;                  /* ARG_FACTS: where its reference goes */
 };
 
+/* The event that a stencil may be made of. */
+struct learning {
+    struct stencil *like;
+    struct stencil_text event, data;
+};
+
 /* One call: what goes in, and how what comes back is taken. */
 struct call_out {
     struct policy_state *s;
@@ -37,6 +44,7 @@ struct call_out {
     unsigned nargs;
     int (*take)(lua_State *L, struct call_out *c);
     struct buf *out;
+    struct learning *learning;
     struct dialect_request *request;
     int *ref;
     struct dialect_fault *fault;
@@ -163,6 +171,31 @@ static int take_text(lua_State *L, struct call_out *c)
     if (!text)
         return take_refusal(L, c, 1);
     return buf_add(c->out, text, len);
+}
+
+static int take_nothing(lua_State *L, struct call_out *c)
+{
+    (void)L;
+    (void)c;
+    return 0;
+}
+
+/* Bytes, and the text in which the next event may differ, or nil. */
+static int take_event(lua_State *L, struct call_out *c)
+{
+    struct learning *l = c->learning;
+    size_t before = c->out->len;
+    struct stencil_text text;
+    int bad = take_text(L, c);
+
+    text.at = lua_isnil(L, 1) ? NULL : lua_tolstring(L, 2, &text.len);
+    if (bad || !text.at)
+        stencil_clear(l->like);
+    else
+        stencil_learn(l->like, l->event, l->data,
+                      (struct stencil_text){c->out->data + before,
+                                            c->out->len - before}, text);
+    return bad;
 }
 
 /* { key = JSON text | false } */
@@ -359,27 +392,44 @@ int dialect_open(struct policy_state *s, const char *name, int facts,
     return call(&c);
 }
 
-int dialect_event(struct policy_state *s, int stream, const char *event,
-                  size_t event_len, const char *data, size_t len,
-                  struct buf *out, struct dialect_fault *fault)
+/* The texts that went past Lua, before it is asked again. */
+static int tell(struct policy_state *s, int stream, struct stencil *like,
+                struct dialect_fault *fault)
 {
     struct call_out c = {
-        .s = s, .function = "event", .nargs = 3, .take = take_text, .out = out,
+        .s = s, .function = "said", .nargs = 2, .take = take_nothing,
         .fault = fault,
-        .args = {ref_arg(stream), text_arg(event, event_len),
-                 text_arg(data, len)}};
+        .args = {ref_arg(stream), text_arg(like->said.data, like->said.len)}};
+    int bad = like->said.len ? call(&c) : 0;
 
-    return call(&c);
+    like->said.len = 0;
+    return bad;
 }
 
-int dialect_finish(struct policy_state *s, int stream, struct buf *out,
-                   struct dialect_fault *fault)
+int dialect_event(struct policy_state *s, int stream, struct stencil *like,
+                  struct stencil_text event, struct stencil_text data,
+                  struct buf *out, struct dialect_fault *fault)
+{
+    struct learning l = {like, event, data};
+    struct call_out c = {
+        .s = s, .function = "event", .nargs = 3, .take = take_event, .out = out,
+        .fault = fault, .learning = &l,
+        .args = {ref_arg(stream), text_arg(event.at, event.len),
+                 text_arg(data.at, data.len)}};
+
+    if (stencil_apply(like, event, data, out) == 1)
+        return like->said.len < SAID_MAX ? 0 : tell(s, stream, like, fault);
+    return tell(s, stream, like, fault) || call(&c) ? -1 : 0;
+}
+
+int dialect_finish(struct policy_state *s, int stream, struct stencil *like,
+                   struct buf *out, struct dialect_fault *fault)
 {
     struct call_out c = {.s = s, .function = "finish", .nargs = 1,
                          .take = take_text, .out = out, .fault = fault,
                          .args = {ref_arg(stream)}};
 
-    return call(&c);
+    return tell(s, stream, like, fault) || call(&c) ? -1 : 0;
 }
 
 void dialect_close(struct policy_state *s, int stream)

@@ -11,6 +11,7 @@
 #include "bind.h"
 #include "buf.h"
 #include "errors.h"
+#include "stencil.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -64,13 +65,17 @@ void dialect_refusal(struct policy_state *s, const char *name, int status,
 /** A stream being translated: a Lua value kept by the state. 0: none. */
 int dialect_open(struct policy_state *s, const char *name, int facts,
                  int *stream, struct dialect_fault *fault);
-/** One event of the provider: OpenAI event-stream bytes, appended. */
-int dialect_event(struct policy_state *s, int stream, const char *event,
-                  size_t event_len, const char *data, size_t len,
+/**
+ * One event of the provider: OpenAI event-stream bytes, appended. One that
+ * differs from the last in a text only is made with ${like} and without Lua,
+ * where the dialect allows it.
+ */
+int dialect_event(struct policy_state *s, int stream, struct stencil *like,
+                  struct stencil_text event, struct stencil_text data,
                   struct buf *out, struct dialect_fault *fault);
 /** The provider's clean end. */
-int dialect_finish(struct policy_state *s, int stream, struct buf *out,
-                   struct dialect_fault *fault);
+int dialect_finish(struct policy_state *s, int stream, struct stencil *like,
+                   struct buf *out, struct dialect_fault *fault);
 void dialect_close(struct policy_state *s, int stream);
 
 /* The client's side: ${surface} is "messages" or "responses". */

@@ -91,6 +91,7 @@ struct flight {
     int facts;                      /* what the dialect keeps; 0: none */
     int translation;                /* its stream in the Lua state; 0: none */
     struct sse theirs;
+    struct stencil like;            /* how its events of late are translated */
     struct buf out;                 /* translated, not taken yet */
     bool translated;                /* all of it is in out */
     enum error_type broke;          /* what the translation came to */

@@ -23,6 +23,7 @@ static int open_stream(struct flight *f)
     if (f->translation)
         return 0;
     sse_init(&f->theirs, CEIL_EVENT_BYTES);
+    stencil_init(&f->like);
     if (dialect_open(f->request->state, flight_provider(f)->dialect,
                      f->facts, &f->translation, &fault) == 0)
         return 0;
@@ -35,8 +36,10 @@ static void translate_event(struct flight *f, const struct sse_event *e)
     struct dialect_fault fault;
 
     if (e->has_data &&
-        dialect_event(f->request->state, f->translation, e->name, e->name_len,
-                      e->data, e->data_len, &f->out, &fault))
+        dialect_event(f->request->state, f->translation, &f->like,
+                      (struct stencil_text){e->name, e->name_len},
+                      (struct stencil_text){e->data, e->data_len}, &f->out,
+                      &fault))
         broke(f, &fault);
 }
 
@@ -45,7 +48,8 @@ static void finish_stream(struct flight *f)
     struct dialect_fault fault;
 
     f->translated = true;
-    if (dialect_finish(f->request->state, f->translation, &f->out, &fault))
+    if (dialect_finish(f->request->state, f->translation, &f->like, &f->out,
+                       &fault))
         broke(f, &fault);
 }
 
@@ -140,5 +144,6 @@ void source_free(struct flight *f)
     dialect_close(f->request->state, f->facts);
     f->translation = f->facts = 0;
     sse_free(&f->theirs);
+    stencil_free(&f->like);
     buf_free(&f->out);
 }

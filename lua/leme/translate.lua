@@ -101,12 +101,19 @@ end
 
 function translate.open(name, facts) return dialect.find(name):stream(facts) end
 
--- event(state, event name, data) -> event-stream bytes in OpenAI's format
+-- event(state, event name, data) -> event-stream bytes in OpenAI's format, and the
+-- text `like`: an event that differs from this one in that text only would become
+-- the same chunk with its own, and the engine need not ask. A state says so in its
+-- field `like` and hears in said(text) what was sent past it, in one piece.
 function translate.event(state, name, data)
+  state.like = nil
   local chunks, err, message = state:event(name, data)
   if not chunks then return nil, err, message end
-  return data_lines(chunks)
+  return data_lines(chunks), #chunks == 1 and state.like or nil
 end
+
+-- said(state, inside of a JSON string)
+function translate.said(state, text) state:said_since(host.decode('"' .. text .. '"')) end
 
 function translate.finish(state)
   local chunks, err, message = state:finish()

@@ -197,12 +197,21 @@ function Stream:text(open, piece)
   open.pieces[#open.pieces + 1] = piece
   self.said.chars = self.said.chars + common.length(piece)
   self.spoke = true
+  self.like, self.like_in, self.counts = piece, open, true
   self.out:delta { content = piece }
 end
 
 function Stream:thought(open, piece)
   open.pieces[#open.pieces + 1] = piece
+  self.like, self.like_in, self.counts = piece, open, false
   self.out:delta { reasoning_content = piece }
+end
+
+-- Deltas like the last one were passed on without asking: their texts, joined.
+function Stream:said_since(text)
+  local open = self.like_in
+  open.pieces[#open.pieces + 1] = text
+  if self.counts then self.said.chars = self.said.chars + common.length(text) end
 end
 
 function Stream:json(open, piece)
