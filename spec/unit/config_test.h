@@ -26,11 +26,16 @@ static const char *const variables[][2] = {
     {"BLANK_KEY", "two words"},
 };
 
+/* What systemd would say; NULL: not started by it. */
+static const char *credentials;
+
 static inline const char *lookup(void *arg, const char *name)
 {
     size_t i;
 
     (void)arg;
+    if (strcmp(name, "CREDENTIALS_DIRECTORY") == 0)
+        return credentials;
     for (i = 0; i < sizeof variables / sizeof *variables; i++)
         if (strcmp(name, variables[i][0]) == 0)
             return variables[i][1];
