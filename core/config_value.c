@@ -225,6 +225,8 @@ char *config_text(const struct config_spot *s, const char *key,
     return copy;
 }
 
+#define PART_BYTES 16           /* of a value within a secret */
+
 /* What may be shown: enough to tell two keys apart, never half of a key. */
 static void make_hint(struct secret *secret)
 {
@@ -265,19 +267,28 @@ static bool secret_ok(const char *text, enum config_secrecy how)
     return true;
 }
 
-/* "Bearer sk-...": an error of a provider may repeat the second word alone. */
-static int remember_last_word(struct config_store *store,
-                              const struct secret *whole)
+static int remember_part(struct config_store *store, char *from, size_t len)
 {
-    const char *blank = strrchr(whole->bytes, ' ');
-    struct secret word;
+    struct secret part = {.bytes = from, .len = len};
 
-    if (!blank)
-        return 0;
-    word.bytes = whole->bytes + (blank + 1 - whole->bytes);
-    word.len = strlen(word.bytes);
-    make_hint(&word);
-    return remember(store, &word);
+    make_hint(&part);
+    return remember(store, &part);
+}
+
+/* "Bearer sk-...", "key=...": an error of a provider may repeat the last word, or
+ * a value, alone. Short values are versions and the like. */
+static int remember_parts(struct config_store *store, const struct secret *whole)
+{
+    char *blank = strrchr(whole->bytes, ' ');
+    char *at = strchr(whole->bytes, '=');
+    int bad = 0;
+
+    if (blank)
+        bad |= remember_part(store, blank + 1, strlen(blank + 1));
+    for (; at; at = strchr(at + 1, '='))
+        if (strcspn(at + 1, "&= ") >= PART_BYTES)
+            bad |= remember_part(store, at + 1, strcspn(at + 1, "&= "));
+    return bad;
 }
 
 int config_secret(const struct config_spot *s, const char *key,
@@ -306,7 +317,7 @@ int config_secret(const struct config_spot *s, const char *key,
     }
     make_hint(out);
     if (how != SECRET_PASSING &&
-        (remember(l->store, out) || remember_last_word(l->store, out)))
+        (remember(l->store, out) || remember_parts(l->store, out)))
         l->memory = true;
     return 0;
 }

@@ -178,6 +178,28 @@ void generation_limits(const struct config *c, struct board *board)
                      c->settings.max_in_flight, 0);
 }
 
+static const struct secret *key_of(const struct config *c, int target)
+{
+    return &c->providers[c->targets[target].provider].key;
+}
+
+static bool same_key(const struct secret *a, const struct secret *b)
+{
+    return a->len == b->len && (!a->len || memcmp(a->bytes, b->bytes, a->len) == 0);
+}
+
+void generation_renew(const struct config *old, const struct config *c,
+                      struct board *board)
+{
+    for (size_t i = 0; i < c->ntargets; i++) {
+        const char *name = c->targets[i].name;
+        int before = config_find_target(old, name, strlen(name));
+
+        if (before >= 0 && !same_key(key_of(old, before), key_of(c, (int)i)))
+            board_restore(board, c->targets[i].slot);
+    }
+}
+
 /* How much closer to being called: what only limits hold back comes first. */
 static int rank(enum board_state s)
 {

@@ -51,6 +51,10 @@ void generation_release(struct generation *g);
 int generation_attach(struct config *c, struct board *board);
 /** Put its limits in force: when it is adopted, not before. */
 void generation_limits(const struct config *c, struct board *board);
+/** Whatever rests at a key of ${old} is ready again where ${c} has another one.
+ * With generation_limits. */
+void generation_renew(const struct config *old, const struct config *c,
+                      struct board *board);
 /**
  * State of ${t} now. A target with pools is as ready as the readiest of them
  * (one that is half open may be tried): saturated when only limits stand in the

@@ -13,8 +13,8 @@ local facts, pools, pooled = target.facts, target.pools, target.pooled
 local OK <const>, ERROR <const>, STATUS <const>, RETRY_AFTER <const> = 4, 5, 6, 12
 
 -- How long a key rests, in seconds, after what it was told. The first ones hold
--- for the key wherever it is used, and last until somebody pays or a new key is
--- loaded; what a limit says holds for one model, until the provider's own word.
+-- for the key wherever it is used, and last until somebody pays or a reload brings
+-- another key; what a limit says holds for one model, until the provider's own word.
 local DEAD = { provider_auth = 300, provider_billing = 300, provider_quota_exhausted = 300 }
 local LIMITED = 30
 local DAY = 86400
@@ -34,7 +34,7 @@ end
 local function blames_key(a, fact)
   local err = a[ERROR]
   if DEAD[err] then
-    rest_everywhere(fact, a[RETRY_AFTER] or DEAD[err], err)
+    rest_everywhere(fact, math.max(a[RETRY_AFTER] or 0, DEAD[err]), err)
     return true
   end
   if err ~= "provider_rate_limited" then return false end

@@ -38,6 +38,14 @@ def targets(server):
     return {t["id"]: t for t in listed}
 
 
+def run(server, *arguments):
+    """What a command of the program says."""
+    done = subprocess.run([server.binary, *arguments], cwd=server.folder,
+                          env=server.env, capture_output=True, timeout=60,
+                          check=False)
+    return (done.stdout + done.stderr).decode()
+
+
 # -- rotation ------------------------------------------------------------------
 
 @promise("keys take turns over the same connection, and each has numbers of "
@@ -147,6 +155,34 @@ def rotated(w):
     within(10, lambda: server.chat().text == "by spare", "the new key is used")
 
 
+@promise("a key that rests is ready again once a reload has brought another one",
+         daemon=True)
+def replaced(w):
+    up = w.upstream(by_key(other=fails(401)))
+    server = w.leme('provider "a" { base = "http://%s:%d/v1", keys = { '
+                    'main = file "main.key", spare = env "SPARE_KEY" } }\n'
+                    'model "m" { "a/x" }' % (HOST, up.port),
+                    {"main.key": "sk-dead-0123456789abcdef"}, env=ENV)
+    equal(server.chat().text, "by spare", "before")
+    server.admin("POST", "/v1/reload")
+    equal(targets(server)["a/x#main"]["state"], "cooling", "the same key")
+    server.replace("main.key", MAIN)
+    server.admin("POST", "/v1/reload")
+    equal(targets(server)["a/x#main"]["state"], "ready", "another key")
+    equal({server.chat().text for _ in range(2)}, {"by main", "by spare"},
+          "who answers")
+
+
+@promise("an operator takes one key out, and the others serve", daemon=True)
+def operated(w):
+    _, server = two_keys(w, by_key())
+    done = run(server, "target", "drain", "a/x#main", "--admin",
+               "unix:" + server.admin_path)
+    equal([server.chat().text for _ in range(3)], ["by spare"] * 3,
+          "who answers after: " + done)
+    equal(targets(server)["a/x"]["state"], "ready", "state of the target")
+
+
 @promise("a key comes from a credential of systemd")
 def credential(w):
     up = w.upstream(by_key())
@@ -179,7 +215,8 @@ def echo(status):
     """Tells the client all it was sent."""
     def behave(call):
         key = call.headers["authorization"]
-        words = "incorrect key %s (%s)" % (key, key.split()[-1])
+        words = "incorrect key %s (%s) %s" % (
+            key, key.split()[-1], call.line.rpartition("key=")[2])
         if status == 200 and call.json.get("stream"):
             streams(words, {"error": {"message": words}},
                     then=lambda c: c.send(b"0\r\n\r\n"))(call)
@@ -192,39 +229,44 @@ def echo(status):
     return behave
 
 
-def run(server, *arguments):
-    done = subprocess.run([server.binary, *arguments], cwd=server.folder,
-                          env=server.env, capture_output=True, timeout=60,
-                          check=False)
-    return (done.stdout + done.stderr).decode()
-
-
-@promise("no key, of whatever origin, is in any output", daemon=True)
+@promise("no key, of whatever origin, is in any output; nor what a client says",
+         daemon=True)
 def never_shown(w):
     folder = os.path.join(w.folder, "credentials")
     os.mkdir(folder)
-    secrets = {name: "sk-marker-%s-0123456789abcdef" % name
-               for name in ("env", "file", "credential")}
+    secrets = {name: "sk-marker-%s-0123456789abcdef" % name for name in (
+        "env", "file", "credential", "query", "client", "admin", "cookie",
+        "prompt", "header")}
     with open(os.path.join(folder, "c"), "w", encoding="ascii") as f:
         f.write(secrets["credential"])
     up = w.upstream(*[echo(s) for s in (401, 403, 400, 429, 500, 400, 401)])
     server = w.leme('''
         provider "a" { base = "http://%s:%d/v1", headers = { ["x-key"] = env "E" },
-          keys = { e = env "E", f = file "f", c = credential "c" } }
+          query = env "Q", keys = { e = env "E", f = file "f", c = credential "c" } }
+        client { name = "web", key = env "CLIENT" }
+        admin { "unix:admin.sock", key = env "ADMIN" }
         model "m" { policy = "p.lua", default_route = { "a/x" } }
         model "plain" { "a/x" }''' % (HOST, up.port),
         {"p.lua": LEAKY, "f": secrets["file"]},
-        env={"E": secrets["env"], "CREDENTIALS_DIRECTORY": folder})
+        env={"E": secrets["env"], "CREDENTIALS_DIRECTORY": folder,
+             "Q": "key=" + secrets["query"], "CLIENT": secrets["client"],
+             "ADMIN": secrets["admin"], "LEME_KEY": secrets["admin"]})
     outputs = {}
     for i in range(8):
-        answer = server.chat("plain" if i % 2 else "m", stream=i > 4)
+        answer = server.chat("plain" if i % 2 else "m", stream=i > 4, headers={
+            "authorization": "Bearer " + secrets["client"],
+            "cookie": "session=" + secrets["cookie"],
+            "x-auth-token": secrets["header"]},
+            messages=[{"role": "user", "content": secrets["prompt"]}])
         outputs["answer %d" % i] = repr((answer.headers, answer.body))
         outputs["line %d" % i] = json.dumps(server.log_line(answer.id))
         outputs["record %d" % i] = json.dumps(server.record(answer.id))
     check(len(up.calls) > 8, "keys were not tried in turn", len(up.calls))
     for path in ("/metrics", "/v1/info", "/v1/status", "/v1/config",
                  "/v1/policies", "/v1/requests", "/v1/targets"):
-        outputs[path] = server.admin("GET", path).body.decode()
+        answer = server.admin("GET", path)
+        equal(answer.status, 200, "status of " + path)
+        outputs[path] = answer.body.decode()
     admin = "unix:" + server.admin_path
     outputs["status"] = run(server, "status", "--admin", admin)
     for form in ("text", "json"):

@@ -24,6 +24,7 @@ static const char *const variables[][2] = {
     {"ADMIN_KEY", "adm-0123456789abcdefghij"},
     {"EMPTY_KEY", ""},
     {"BLANK_KEY", "two words"},
+    {"QUERY", "v=2026-01-01&key=query-secret-0123456789"},
 };
 
 /* What systemd would say; NULL: not started by it. */
