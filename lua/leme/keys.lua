@@ -14,13 +14,16 @@ local OK <const>, ERROR <const>, STATUS <const>, RETRY_AFTER <const> = 4, 5, 6, 
 
 -- How long a key rests, in seconds, after what it was told. The first ones hold
 -- for the key wherever it is used, and last until somebody pays or a reload brings
--- another key; what a limit says holds for one model, until the provider's own word.
+-- another key. What a limit says holds for one model, until the provider's own
+-- word; so does 403, for many keys may not use every model.
 local DEAD = { provider_auth = 300, provider_billing = 300, provider_quota_exhausted = 300 }
 local LIMITED = 30
 local DAY = 86400
+local FORBIDDEN = 403
 
--- All pools of the key of ${fact}, whatever the target.
-local function rest_everywhere(fact, seconds, why)
+-- The pool of ${fact}; or all of its key, whatever the target.
+local function rest(fact, everywhere, seconds, why)
+  if not everywhere then return host.cool(fact.index, seconds, why) end
   for i = 1, #pooled do
     local other = facts[pooled[i]]
     if other.provider == fact.provider and other.key == fact.key then
@@ -34,13 +37,13 @@ end
 local function blames_key(a, fact)
   local err = a[ERROR]
   if DEAD[err] then
-    rest_everywhere(fact, math.max(a[RETRY_AFTER] or 0, DEAD[err]), err)
+    rest(fact, a[STATUS] ~= FORBIDDEN, math.max(a[RETRY_AFTER] or 0, DEAD[err]), err)
     return true
   end
   if err ~= "provider_rate_limited" then return false end
   -- Without a status nobody was asked: our own limit of the pool was met.
   local seconds = a[STATUS] == 0 and 0 or a[RETRY_AFTER] or LIMITED
-  if seconds > 0 then host.cool(fact.index, seconds, err) end
+  if seconds > 0 then rest(fact, false, seconds, err) end
   return true
 end
 

@@ -57,6 +57,14 @@ describe("several keys", function()
     end
   end)
 
+  it("rest for one model when that is forbidden to them", function()
+    local w, room = setup '"a/1"'
+    w:script("a/1#main", { error = "provider_auth", status = 403 })
+    assert.equal("a/1#main a/1#spare", path(w:request()))
+    assert.equal("cooling", state(room, "a/1#main"))
+    assert.equal("ready", state(room, "a/2#main"))
+  end)
+
   it("rest for one model when limited, as long as the provider says", function()
     local w, room = setup '"a/1"'
     w:script("a/1#main", LIMITED)
@@ -113,6 +121,36 @@ describe("several keys", function()
     assert.equal("half_open", state(room, "a/1#main"))
     w:request() w:request()
     assert.equal("ready", state(room, "a/1#main"))
+  end)
+end)
+
+describe("every combinator", function()
+  for _, expression in ipairs { 'leme.round_robin { "a/1" }', 'leme.weighted { "a/1" }',
+    'leme.weighted { ["a/1"] = 2 }', 'leme.least_busy { "a/1" }', 'leme.fastest { "a/1" }',
+    'leme.cheapest { "a/1" }', 'leme.retry("a/1", { times = 2 })',
+    'leme.hash({ "a/1" }, { by = function(req) return req.client end })',
+    'leme.limit("a/1", { total = 9 })', 'leme.rewrite("a/1", function(req) return req end)',
+    'leme.when(function() return true end, "a/1")', 'leme.split { { 1, "a/1" } }',
+    'leme.filter("a/1", function(event) return event end)',
+    'leme.fallback { leme.fallback { "a/1" }, "b/1" }' } do
+    it("rotates the keys of a target: " .. expression, function()
+      local ok, w, room = pcall(setup, expression)
+      assert.is_true(ok, tostring(w))
+      w:script("a/1#main", REFUSED)
+      local r = w:request()
+      assert.equal("a/1#main a/1#spare", path(r))
+      assert.is_true(r.ok)
+      assert.equal("ready", state(room, "a/1"))
+    end)
+  end
+
+  it("rotates the keys of what it only shadows", function()
+    local w = setup 'leme.shadow("b/1", "a/1")'
+    w:script("a/1#main", REFUSED)
+    local r = w:request()
+    w:finish()
+    assert.equal("b/1", r.target)
+    assert.truthy(path(r):find("a/1#main", 1, true) and path(r):find("a/1#spare", 1, true))
   end)
 end)
 

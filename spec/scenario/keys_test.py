@@ -51,8 +51,11 @@ def run(server, *arguments):
 @promise("keys take turns over the same connection, and each has numbers of "
          "its own", daemon=True)
 def turns(w):
-    up, server = two_keys(w, by_key(), 'model "m" { "a/x" }\n'
-                                       'settings { workers = 1 }')
+    left = "x-ratelimit-remaining-requests"
+    up, server = two_keys(
+        w, by_key(main=says("by main", {left: "7"}),
+                  spare=says("by spare", {left: "90"})),
+        'model "m" { "a/x" }\nsettings { workers = 1 }')
     said = [server.chat().text for _ in range(4)]
     equal(said, ["by main", "by spare"] * 2, "who answered")
     equal(up.connections, 1, "connections")
@@ -60,7 +63,12 @@ def turns(w):
     equal(seen["a/x#main"]["key"], "main", "key of the pool")
     check("key" not in seen["a/x"], "a target names a key", seen["a/x"])
     metrics = server.metrics()
-    for key in ("main", "spare"):
+    for key, requests in (("main", 7), ("spare", 90)):
+        equal(metrics['leme_upstream_ratelimit_remaining_requests{'
+                      'provider="a",key="%s"}' % key], requests,
+              "what is left of " + key)
+        equal(seen["a/x#" + key]["remaining_requests"], requests,
+              "the same for the operator")
         equal(metrics['leme_upstream_key_attempts_total{provider="a",'
                       'key="%s",error_type=""}' % key], 2, "calls by " + key)
         equal(metrics['leme_target_state{target="a/x#%s",state="ready"}'
