@@ -64,12 +64,15 @@ static void show_target(struct admin_call *call, const struct target *t)
     const struct provider *p = &config_of(call)->providers[t->provider];
     us_t now = clock_now();
     char why[256] = "";
-    enum board_state state = board_state(b, t->slot, now, why, sizeof why);
+    enum board_state state = generation_state(config_of(call), t, b, now, why,
+                                              sizeof why);
 
     buf_addc(out, '{');
     admin_text(out, "id", t->name);
     admin_text(out, "provider", p->name);
     admin_text(out, "model", t->model);
+    if (t->key)
+        admin_text(out, "key", t->key);
     admin_text(out, "state", states[state]);
     admin_text(out, "why", why);
     buf_addf(out, ",\"mock\":%s,\"weight\":%.6g,\"operator_weight\":%.6g",

@@ -7,6 +7,7 @@
 
 #include "board.h"
 #include "config.h"
+#include "generation.h"
 
 #include <string.h>
 
@@ -93,6 +94,10 @@ static void push_target(lua_State *L, const struct config *c, size_t i)
     set_count(L, "max_in_flight", t->max_in_flight);
     if (t->region)
         set_text(L, "region", t->region);
+    if (t->key) {
+        set_text(L, "key", t->key);
+        set_count(L, "of", t->of + 1);
+    }
     set_list(L, "tags", t->tags, t->ntags);
     set_list(L, "caps", t->caps, t->ncaps);
 }
@@ -131,7 +136,8 @@ static int host_state(lua_State *L)
     struct bind *b = bind_of(L);
     const struct target *t = check_target(L, b, 1);
     char why[128] = "";
-    enum board_state s = board_state(b->board, t->slot, b->now, why, sizeof why);
+    enum board_state s = generation_state(b->config, t, b->board, b->now, why,
+                                          sizeof why);
 
     bind_note_text(b, "state", t->name, states[s]);
     lua_pushstring(L, states[s]);
@@ -145,7 +151,8 @@ static int host_usable(lua_State *L)
     struct bind *b = bind_of(L);
     const struct target *t = check_target(L, b, 1);
 
-    if (board_state(b->board, t->slot, b->now, NULL, 0) == BOARD_READY) {
+    if (generation_state(b->config, t, b->board, b->now, NULL, 0) ==
+        BOARD_READY) {
         bind_note_text(b, "state", t->name, "ready");
         lua_pushboolean(L, 1);
         return 1;

@@ -3,12 +3,13 @@
  * leme_check: a configuration and its policies, as a server would build them,
  * on a board and in a Lua state that nobody else sees.
  */
-#include "leme.h"
+#include "check_impl.h"
 
 #include "blame.h"
 #include "board.h"
 #include "ceilings.h"
 #include "config.h"
+#include "leme.h"
 #include "metrics.h"
 #include "policy.h"
 
@@ -17,6 +18,7 @@
 struct checking {
     leme_check_fn *report;
     void *arg;
+    const struct config *config;    /* borrowed while its policies run */
     int errors;
 };
 
@@ -50,34 +52,33 @@ static void report_fault(struct checking *k, const struct config *c,
     found(k, b.file[0] ? b.file : c->path, b.line, false, b.message);
 }
 
-static int run_policies(struct checking *k, struct generation *g,
-                        const struct policy_env *env)
+static void run_tests(void *arg, struct policy_state *state,
+                      struct policy_fault *fault)
 {
-    struct policy_state *state;
-    struct policy_fault fault;
+    struct checking *k = arg;
 
-    memset(&fault, 0, sizeof fault);
-    if (generation_attach(g->config, env->board))
-        return -1;
-    state = policy_state_new(g, env, &fault);
-    if (!state || policy_state_test(state, &fault))
-        report_fault(k, g->config, &fault);
-    policy_state_free(state);
-    return 0;
+    if (!state || policy_state_test(state, fault))
+        report_fault(k, k->config, fault);
 }
 
-/* ${config} is given away. */
-static int check_policies(struct checking *k, struct config *config,
-                          const char *lua_dir)
+int check_build(struct config *config, const char *lua_dir, check_use *use,
+                void *arg)
 {
     struct policy_env env = {.lua_dir = lua_dir, .log = no_log};
     struct generation *g = generation_new(config);
+    struct policy_state *state;
+    struct policy_fault fault;
     int bad = -1;
 
+    memset(&fault, 0, sizeof fault);
     env.board = board_new(1, CEIL_BOARD_BYTES);
     env.metrics = metrics_new(1);
-    if (g && env.board && env.metrics)
-        bad = run_policies(k, g, &env);
+    if (g && env.board && env.metrics && !generation_attach(config, env.board)) {
+        state = policy_state_new(g, &env, &fault);
+        use(arg, state, &fault);
+        policy_state_free(state);
+        bad = 0;
+    }
     generation_release(g);
     board_free(env.board);
     metrics_free(env.metrics);
@@ -96,7 +97,8 @@ int leme_check(const char *config, const char *lua_dir, leme_check_fn *report,
     c = config_load(&options, on_issue, &k);
     if (!c)
         return k.errors ? k.errors : LEME_BAD_CONFIG;
-    if (check_policies(&k, c, lua_dir))
+    k.config = c;
+    if (check_build(c, lua_dir, run_tests, &k))
         return LEME_BAD_CONFIG;
     return k.errors;
 }

@@ -20,11 +20,13 @@ enum cli_name {
     CLI_LISTEN, CLI_ADMIN, CLI_WORKERS, CLI_WATCH, CLI_ENV_FILE, CLI_LUA_DIR,
     CLI_LOG_LEVEL, CLI_LOG_FORMAT, CLI_STRICT, CLI_FORMAT, CLI_LATENCY,
     CLI_PACE, CLI_ERROR_RATE, CLI_STATUS, CLI_RETRY_AFTER, CLI_CUT_AFTER,
-    CLI_SCRIPT, CLI_KEY, CLI_FOR, CLI_JSON,
+    CLI_SCRIPT, CLI_KEY, CLI_FOR, CLI_JSON, CLI_ONLINE, CLI_TIMEOUT,
     CLI_NAMES
 };
 
 enum { CLI_WORDS = 3 };
+
+enum cli_colour { CLI_PLAIN, CLI_RED, CLI_YELLOW, CLI_GREEN, CLI_DIM };
 
 struct cli_command;
 
@@ -85,6 +87,20 @@ long cli_count(const struct cli_args *args, enum cli_name id, long max,
 int cli_unknown(const struct cli_command *command, const char *what,
                 const char *word, const char *const *names);
 
+/** What a check has found so far. */
+struct cli_findings {
+    const char *spool;              /* the file that stands for stdin, or NULL */
+    bool json;
+    int errors, warnings;
+};
+/** Ask the providers of ${config} about their keys, for at most ${seconds}; print
+ * what they say and count it. 0, or a negative code of leme.h. */
+int cli_online(const char *config, const char *lua_dir, long seconds,
+               struct cli_findings *found);
+/** "FILE:LINE: word:" of a line, with the word in its colour. */
+void cli_finding(const struct cli_findings *found, const char *file, int line,
+                 enum cli_colour colour, const char *word);
+
 /* The commands. Each returns the exit status. */
 int cli_run(const struct cli_args *args);
 int cli_mock(const struct cli_args *args);
@@ -110,7 +126,6 @@ int cli_status_of(int code);
 /** Say what failed. Returns the exit status. */
 int cli_failed(int code, const struct leme_error *error);
 
-enum cli_colour { CLI_PLAIN, CLI_RED, CLI_YELLOW, CLI_GREEN, CLI_DIM };
 /** The escape that begins a colour on ${out}, or "" where none is wanted. */
 const char *cli_colour(FILE *out, enum cli_colour colour);
 /** ${text} as a JSON string with its quotes. Bytes that are not UTF-8 become

@@ -8,17 +8,15 @@
 #include <string.h>
 #include <unistd.h>
 
-struct check {
-    const char *spool;      /* the file that stands for stdin, or NULL */
-    bool json;
-    int errors, warnings;
-};
+enum { SECONDS_MAX = 600, SECONDS_USUAL = 10 };
 
 static const char *const formats[] = {"text", "json", NULL};
 
-static void as_json(const struct check *c, const char *file, int line,
+static void as_json(const struct cli_findings *c, const char *file, int line,
                     const char *severity, const char *message)
 {
+    if (c->spool && strcmp(file, c->spool) == 0)
+        file = "stdin";
     printf("%s{\"file\":", c->errors + c->warnings > 1 ? "," : "");
     cli_json(stdout, file, strlen(file));
     printf(",\"line\":%d,\"severity\":\"%s\",\"message\":", line, severity);
@@ -30,51 +28,67 @@ static void finding(void *arg, const char *file, int line, int warning,
                     const char *message)
 {
     const char *severity = warning ? "warning" : "error";
-    struct check *c = arg;
+    struct cli_findings *c = arg;
 
     if (warning)
         c->warnings++;
     else
         c->errors++;
-    if (c->spool && strcmp(file, c->spool) == 0)
-        file = "stdin";
     if (c->json) {
         as_json(c, file, line, severity, message);
         return;
     }
-    printf("%s:", file);
-    if (line > 0)
-        printf("%d:", line);
-    printf(" %s%s:%s %s\n",
-           cli_colour(stdout, warning ? CLI_YELLOW : CLI_RED), severity,
-           cli_colour(stdout, CLI_PLAIN), message);
+    cli_finding(c, file, line, warning ? CLI_YELLOW : CLI_RED, severity);
+    printf("%s\n", message);
 }
 
-static void total(const struct check *c)
+void cli_finding(const struct cli_findings *c, const char *file, int line,
+                 enum cli_colour colour, const char *word)
+{
+    printf("%s:", c->spool && strcmp(file, c->spool) == 0 ? "stdin" : file);
+    if (line > 0)
+        printf("%d:", line);
+    printf(" %s%s:%s ", cli_colour(stdout, colour), word,
+           cli_colour(stdout, CLI_PLAIN));
+}
+
+static void total(const struct cli_findings *c)
 {
     if (c->json)
-        printf("],\"errors\":%d,\"warnings\":%d}\n", c->errors, c->warnings);
+        printf("\"errors\":%d,\"warnings\":%d}\n", c->errors, c->warnings);
     else
         printf("%d error%s, %d warning%s\n", c->errors,
                c->errors == 1 ? "" : "s", c->warnings,
                c->warnings == 1 ? "" : "s");
 }
 
-static int check(const struct cli_args *args, const char *config,
-                 struct check *c)
+static bool on(const struct cli_args *args, enum cli_name id)
 {
-    const char *strict = args->value[CLI_STRICT];
+    return args->value[id] && *args->value[id] == '1';
+}
+
+/* ${seconds}: to wait for the providers; 0 asks nobody. */
+static int check(const struct cli_args *args, const char *config, long seconds,
+                 struct cli_findings *c)
+{
+    const char *lua_dir = args->value[CLI_LUA_DIR];
     int code;
 
     if (c->json)
         printf("{\"findings\":[");
-    code = leme_check(config, args->value[CLI_LUA_DIR], finding, c);
+    code = leme_check(config, lua_dir, finding, c);
+    if (c->json)
+        printf("],");
+    if (code == 0 && seconds)
+        code = cli_online(config, lua_dir, seconds, c);
+    else if (seconds)
+        cli_say("no provider was asked: what is wrong comes first");
     total(c);
     if (code < 0) {
         cli_say("the check itself failed (%d)", code);
         return cli_status_of(code);
     }
-    if (code || c->errors || (strict && *strict == '1' && c->warnings))
+    if (code || c->errors || (on(args, CLI_STRICT) && c->warnings))
         return CLI_REFUSED;
     return CLI_OK;
 }
@@ -83,11 +97,15 @@ int cli_check(const struct cli_args *args)
 {
     const char *config = args->words ? args->word[0] : "leme.lua";
     int format = cli_choice(args, CLI_FORMAT, formats, 0), status;
-    struct check c = {.json = format == 1};
+    long seconds = cli_count(args, CLI_TIMEOUT, SECONDS_MAX, SECONDS_USUAL);
+    struct cli_findings c = {.json = format == 1};
     char *spool = NULL;
 
-    if (format < 0)
+    if (format < 0 || seconds < 0)
         return CLI_USAGE;
+    if (args->value[CLI_TIMEOUT] && (seconds == 0 || !on(args, CLI_ONLINE)))
+        return cli_wrong(args->command, "--timeout is for --online, and 1 second "
+                         "or more");
     if (args->value[CLI_ENV_FILE]) {
         if (strcmp(config, "-") == 0 &&
             strcmp(args->value[CLI_ENV_FILE], "-") == 0)
@@ -105,7 +123,7 @@ int cli_check(const struct cli_args *args)
             return CLI_ENVIRONMENT;
         c.spool = spool;
     }
-    status = check(args, config, &c);
+    status = check(args, config, on(args, CLI_ONLINE) ? seconds : 0, &c);
     if (spool)
         unlink(spool);
     free(spool);

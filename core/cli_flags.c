@@ -16,7 +16,7 @@ const struct cli_command cli_commands[] = {
      0, 1, cli_run},
     {"check", "[CONFIG]", "say everything that is wrong with CONFIG and its policies",
      "One line a finding, \"file:line: error: message\", then their number.\n"
-     "CONFIG may be - for stdin.\n",
+     "CONFIG may be - for stdin. With --online, a line for each key as well.\n",
      0, 1, cli_check},
     {"mock", "", "play an OpenAI-compatible provider",
      "The same request gets the same answer; nothing leaves this machine.\n",
@@ -54,6 +54,8 @@ const struct cli_flag cli_flags[] = {
     {CLI_LOG_FORMAT, " run mock ", "log-format", "FORMAT", "text or json (text)"},
 
     {CLI_STRICT, " check ", "strict", NULL, "warnings fail the check too"},
+    {CLI_ONLINE, " check ", "online", NULL, "ask each provider whether its keys work"},
+    {CLI_TIMEOUT, " check ", "timeout", "SECONDS", "for all of them together, online (10)"},
 
     {CLI_LISTEN, " mock ", "listen", "ADDRESS", "serve here (127.0.0.1:9000)"},
     {CLI_LATENCY, " mock ", "latency", "SECONDS", "before an answer: 0.05, or 0.1-0.5 by chance"},

@@ -49,6 +49,9 @@ struct provider {
     char *query;            /* appended to every URL; or NULL */
     char *dialect;          /* "openai" */
     struct secret key;      /* of the environment, a file or a text */
+    char *key_name;         /* of one of several keys; or NULL */
+    unsigned keys, nkeys;   /* the first of the accounts that stand for its
+                               several keys, and how many; 0: none */
     enum auth_mode auth;
     struct header_pair *headers;
     size_t nheaders;
@@ -62,9 +65,12 @@ struct provider {
     struct config_where where;
 };
 
-/** One model at one provider. */
+/**
+ * One model at one provider; or, as a pool, the same by one of its provider's
+ * several keys, with numbers, limits and cooling of its own.
+ */
 struct target {
-    char *name;             /* "provider/model" */
+    char *name;             /* "provider/model", of a pool "...#key" */
     char *model;            /* what the provider calls it */
     unsigned provider;      /* index into config.providers */
     double weight;          /* default 1 */
@@ -82,6 +88,10 @@ struct target {
     size_t ncaps;
     unsigned unsupported;   /* enum unsupported_mode */
     char *region;           /* or NULL */
+    char *key;              /* as a pool: the name of the key it uses; or NULL */
+    unsigned of;            /* as a pool: the target it belongs to */
+    unsigned pools, npools; /* the first of its pools, one for each key of its
+                               provider, and how many; 0: it is called itself */
     unsigned slot;          /* on the board; set when a generation is built */
     struct config_where where;
 };
@@ -94,6 +104,9 @@ struct model {
     char *knobs;            /* JSON object text, "{}" when none */
     unsigned *targets;      /* the list form, or default_route; indices */
     size_t ntargets;
+    unsigned *fallback;     /* the same with the pools of each: what is called
+                               when the policy fails */
+    size_t nfallback;
     unsigned max_attempts;
     us_t early_headers;     /* 0: off */
     us_t total;             /* default deadline of a request */

@@ -50,6 +50,7 @@ enum node_kind {
     NODE_NULL, NODE_BOOL, NODE_INTEGER, NODE_NUMBER, NODE_STRING, NODE_TABLE,
     NODE_ENV,               /* env "NAME": text is the name */
     NODE_FILE,              /* file "/path": text is the path */
+    NODE_CREDENTIAL,        /* credential "name": text is the name */
     NODE_OTHER,             /* a value no configuration has (a function) */
     NODE_POISON             /* its fault is already reported */
 };
@@ -226,6 +227,7 @@ void config_set_headers(const struct config_spot *, const struct node *,
                         void *);
 void config_set_query(const struct config_spot *, const struct node *, void *);
 void config_set_key(const struct config_spot *, const struct node *, void *);
+void config_set_keys(const struct config_spot *, const struct node *, void *);
 void config_set_client_key(const struct config_spot *, const struct node *,
                            void *);
 void config_set_client_tags(const struct config_spot *, const struct node *,
@@ -253,6 +255,11 @@ struct provider_draft {
     unsigned auth;              /* 1 + enum auth_mode, 0: not written */
     unsigned usage;             /* the same */
     bool optional_key;
+    struct keyed {
+        char *name;
+        struct secret secret;
+    } *keyed;                   /* of keys = { ... } */
+    size_t nkeyed;
 };
 
 struct model_draft {
@@ -279,6 +286,16 @@ void *config_keep_array(struct loader *, size_t n, size_t size);
 struct config_where config_here(const struct loader *, int line);
 /** Targets and models: config_route.c. */
 void config_route(struct loader *);
+/** Several keys of a provider: config_keys.c. Accounts for those of ${d}, right
+ * behind the provider itself, and how many a block may lead to. */
+void config_accounts(struct loader *, const struct provider_draft *d,
+                     struct provider *p);
+size_t config_accounts_bound(const struct block *);
+/** Is ${name} that of one of the keys of ${p}? */
+bool config_key_of(const struct config *, const struct provider *p,
+                   const char *name);
+/** The pools of each target, and what models call without their policy. */
+void config_pools(struct loader *);
 /** Blocks against each other: config_check.c. */
 void config_check(struct loader *);
 /** `provider "x"` for messages, in ${out}. */

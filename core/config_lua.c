@@ -17,7 +17,7 @@
 /* Keys of the registry, by address: reading them allocates nothing. */
 static const char reference_key, poison_key, environment_key;
 
-/* env "NAME" and file "/path": all that Lua sees of a secret. */
+/* env "NAME", file "/path", credential "name": all that Lua sees of a secret. */
 struct reference {
     enum node_kind kind;
     int line;
@@ -303,7 +303,7 @@ LUA_RAISES static bool read_optional(lua_State *L, struct loader *l)
     return optional;
 }
 
-/* env "NAME" and file "/path"; the second upvalue is the kind of node. */
+/* env, file and credential; the second upvalue is the kind of node. */
 LUA_RAISES static int make_reference(lua_State *L)
 {
     struct loader *l = loader_of(L);
@@ -318,7 +318,9 @@ LUA_RAISES static int make_reference(lua_State *L)
     text = lua_type(L, 1) == LUA_TSTRING ? lua_tolstring(L, 1, &len) : NULL;
     if (!text || len == 0 || memchr(text, '\0', len)) {
         config_wrong(l, line_here(L), NULL, "write %s",
-                     kind == NODE_ENV ? "env \"NAME\"" : "file \"/path\"");
+                     kind == NODE_ENV    ? "env \"NAME\""
+                     : kind == NODE_FILE ? "file \"/path\""
+                                         : "credential \"name\"");
         return push_poison(L);
     }
     text = need(L, l, config_copy(&l->scratch, text, len));
@@ -444,6 +446,7 @@ LUA_RAISES static void push_words(lua_State *L, struct loader *l)
     }
     add_word(L, l, "env", make_reference, NODE_ENV);
     add_word(L, l, "file", make_reference, NODE_FILE);
+    add_word(L, l, "credential", make_reference, NODE_CREDENTIAL);
 }
 
 /* An empty table stays empty, so that every access passes get_global and

@@ -168,16 +168,19 @@ static const char *header_of(const struct provider *p, const char *name)
 }
 
 /* The header that carries the key, when headers has it as well. */
-static void check_auth(const struct config_spot *s, const struct provider *p)
+static void check_auth(const struct config_spot *s,
+                       const struct provider_draft *d)
 {
     static const char *const names[] = {"authorization", "x-api-key",
-                                        "api-key", NULL};
-    const char *name = names[p->auth];
+                                        "api-key", NULL, "x-goog-api-key"};
+    const char *name = names[d->provider.auth];
+    const char *header = name ? header_of(&d->provider, name) : NULL;
 
-    if (name && p->key.bytes && header_of(p, name))
-        config_wrong(s->l, s->line, header_of(p, name),
+    if (header && (d->provider.key.bytes || d->nkeyed))
+        config_wrong(s->l, s->line, header,
                      "%s: the header \"%s\" is set twice: by \"headers\" and "
-                     "by \"key\" with auth", s->what, name);
+                     "by \"%s\" with auth", s->what, name,
+                     d->nkeyed ? "keys" : "key");
 }
 
 static void check_key(const struct config_spot *s, struct provider_draft *d,
@@ -186,8 +189,8 @@ static void check_key(const struct config_spot *s, struct provider_draft *d,
     struct provider *p = &d->provider;
 
     p->mocked = p->mock == MOCK_ALWAYS ||
-                (p->mock == MOCK_WITHOUT_KEY && !p->key.bytes);
-    if (p->key.bytes || p->mocked || p->auth == AUTH_NONE)
+                (p->mock == MOCK_WITHOUT_KEY && !p->key.bytes && !d->nkeyed);
+    if (p->key.bytes || d->nkeyed || p->mocked || p->auth == AUTH_NONE)
         return;
     if (d->optional_key)
         config_warn(s->l, s->line, "key", "%s has no key: the variable is not "
@@ -254,7 +257,7 @@ static void apply_known(const struct config_spot *s, struct provider_draft *d,
     p->auth = d->auth ? d->auth - 1 : known ? known->auth : AUTH_BEARER;
     p->usage = d->usage ? d->usage - 1 : known ? known->usage : USAGE_ASK;
     check_urls(s, p);
-    check_auth(s, p);
+    check_auth(s, d);
     check_key(s, d, clean && known && !known->keyless && !own_base);
 }
 
@@ -294,6 +297,7 @@ static void build_provider(struct loader *l, const struct block *b)
     config_index_add(&l->store->providers, d.provider.name,
                      (unsigned)c->nproviders);
     c->providers[c->nproviders++] = d.provider;
+    config_accounts(l, &d, &c->providers[c->nproviders - 1]);
 }
 
 void config_providers(struct loader *l)
@@ -301,6 +305,9 @@ void config_providers(struct loader *l)
     size_t n = l->count[SECTION_PROVIDER] + l->count[SECTION_SERVICE];
     const struct block *b;
 
+    for (b = l->blocks; b; b = b->next)
+        if (b->section == SECTION_PROVIDER)
+            n += config_accounts_bound(b);
     l->c->providers = config_keep_array(l, n, sizeof *l->c->providers);
     if (config_index_init(&l->store->arena, &l->store->providers, n))
         l->memory = true;

@@ -109,6 +109,20 @@ static int provider_of(const struct config_spot *s, int line, const char *name)
     return -1;
 }
 
+/* Pools are made, not declared: a policy calls them. */
+static bool names_key(const struct config_spot *s, int line, const char *name,
+                      const struct provider *p)
+{
+    const char *key = strrchr(name, '#');
+
+    if (!key || !config_key_of(s->l->c, p, key + 1))
+        return false;
+    config_wrong(s->l, line, name, "%s: \"%s\" is one key of a target: name "
+                 "\"%.*s\" here, policies choose among its keys", s->what, name,
+                 (int)(key - name), name);
+    return true;
+}
+
 /* Index of the new target, or -1. */
 static int add_target(const struct config_spot *s, int line, const char *name)
 {
@@ -117,7 +131,7 @@ static int add_target(const struct config_spot *s, int line, const char *name)
     int provider = provider_of(s, line, name);
     struct target *t;
 
-    if (provider < 0)
+    if (provider < 0 || names_key(s, line, name, &c->providers[provider]))
         return -1;
     if (c->ntargets == CEIL_TARGETS) {
         config_wrong(l, line, name, "%s: there are more than %d targets",
@@ -355,6 +369,7 @@ static int knob(const struct config_spot *s, const struct node *n,
         return knob_table(s, n, b);
     case NODE_ENV:
     case NODE_FILE:
+    case NODE_CREDENTIAL:
         config_wrong(s->l, n->line, n->key, "%s: \"knobs\" holds a secret, and "
                      "a policy never sees one", s->what);
         return 0;
@@ -563,4 +578,5 @@ void config_route(struct loader *l)
             build_model(l, b, declared);
     for (unsigned i = 0; c->settings.list_targets && i < c->ntargets; i++)
         list_target(l, i);
+    config_pools(l);
 }

@@ -44,6 +44,7 @@ static const struct config_key client_keys[] = {
 static const struct config_key provider_keys[] = {
     {.name = "base", .type = KEY_TEXT, .env = true, .offset = PROVIDER(base)},
     {.name = "key", .type = KEY_OTHER, .set = config_set_key},
+    {.name = "keys", .type = KEY_OTHER, .set = config_set_keys},
     {.name = "dialect", .type = KEY_TEXT, .offset = PROVIDER(dialect)},
     {.name = "api", .type = KEY_TEXT,
      .offset = offsetof(struct provider_draft, api)},

@@ -181,10 +181,24 @@ static void headers(struct show *s, const struct provider *p)
     end(s, '}');
 }
 
-static void provider(struct show *s, const struct provider *p)
+static void keys(struct show *s, const struct config *c,
+                 const struct provider *p)
+{
+    if (!p->nkeys)
+        return;
+    name(s, "keys");
+    begin(s, '{');
+    for (unsigned i = 0; i < p->nkeys; i++)
+        member_secret(s, c->providers[p->keys + i].key_name,
+                      &c->providers[p->keys + i].key);
+    end(s, '}');
+}
+
+static void provider(struct show *s, const struct config *c,
+                     const struct provider *p)
 {
     static const char *const auth[] = {"bearer", "x-api-key", "api-key",
-                                       "none"};
+                                       "none", "x-goog-api-key"};
     static const char *const usage[] = {"ask", "comes", "none"};
     static const char *const mock[] = {"never", "without_key", "always"};
 
@@ -192,6 +206,7 @@ static void provider(struct show *s, const struct provider *p)
     begin(s, '{');
     member_text(s, "base", p->base);
     member_secret(s, "key", &p->key);
+    keys(s, c, p);
     member_text(s, "auth", auth[p->auth]);
     if (!p->service) {
         member_text(s, "dialect", p->dialect);
@@ -216,8 +231,8 @@ static void providers(struct show *s, const struct config *c, bool services)
     name(s, services ? "services" : "providers");
     begin(s, '{');
     for (i = 0; i < c->nproviders; i++)
-        if (c->providers[i].service == services)
-            provider(s, &c->providers[i]);
+        if (c->providers[i].service == services && !c->providers[i].key_name)
+            provider(s, c, &c->providers[i]);
     end(s, '}');
 }
 
@@ -245,6 +260,8 @@ static void targets(struct show *s, const struct config *c)
     for (i = 0; i < c->ntargets; i++) {
         const struct target *t = &c->targets[i];
 
+        if (t->key)
+            continue;
         name(s, t->name);
         begin(s, '{');
         member_number(s, "weight", t->weight);

@@ -178,7 +178,7 @@ const char *config_kind(const struct node *n)
 {
     static const char *const names[] = {
         "nothing", "a boolean", "a number", "a number", "a text", "a table",
-        "a secret", "a secret", "a value of no use here", "a wrong value",
+        "a secret", "a secret", "a secret", "a value of no use here", "a wrong value",
     };
 
     static_assert(sizeof names / sizeof *names == NODE_POISON + 1, "kinds");

@@ -25,15 +25,18 @@ static void expected(const struct config_spot *s, const char *key,
                      s->what, key, config_kind(n), what);
 }
 
-/* {"env": "NAME"} and {"file": "/path"} of JSON are references as well. */
+/* {"env": "NAME"}, {"file": "/path"} and {"credential": "name"} of JSON are
+ * references as well. */
 static struct node reference(const struct config_spot *s, const struct node *n)
 {
     const struct node *env = config_member(n, "env"), *other;
     const struct node *file = config_member(n, "file");
+    const struct node *credential = config_member(n, "credential");
     struct node found = *n;
 
-    other = env ? env : file;
-    if (!s->l->json || !other || (env && file) || other->kind != NODE_STRING)
+    other = env ? env : file ? file : credential;
+    if (!s->l->json || !other || (env && file) || (other != credential &&
+        credential) || other->kind != NODE_STRING)
         return found;
     for (n = n->first; n; n = n->next)
         if (env && strcmp(n->key, "optional") == 0 && n->kind == NODE_BOOL)
@@ -41,7 +44,7 @@ static struct node reference(const struct config_spot *s, const struct node *n)
         else if (n != other)
             config_wrong(s->l, n->line, NULL, "%s: unknown key \"%s\" beside "
                          "\"%s\"", s->what, n->key, other->key);
-    found.kind = env ? NODE_ENV : NODE_FILE;
+    found.kind = env ? NODE_ENV : file ? NODE_FILE : NODE_CREDENTIAL;
     found.text = other->text;
     found.len = other->len;
     return found;
@@ -96,18 +99,29 @@ static char *file_content(struct loader *l, int fd, size_t *len)
     return copy;
 }
 
-static const char *from_file(const struct config_spot *s, const char *key,
-                             const struct node *n)
+/* What systemd hands over lies in a folder of the service's own; access lists
+ * show up there as rights of a group, so only other files are looked at. */
+static void check_readers(const struct config_spot *s, const char *key,
+                          const struct node *n, mode_t mode)
+{
+    if (n->kind == NODE_CREDENTIAL || !(mode & (S_IROTH | S_IRGRP)))
+        return;
+    config_warn(s->l, n->line, n->text, "%s: \"%s\": %s may read %s; chmod 600 "
+                "keeps it to its owner", s->what, key,
+                mode & S_IROTH ? "everybody on this machine" : "its whole group",
+                n->text);
+}
+
+/* The secret in the file ${path}, which messages call by what ${n} says. */
+static const char *from_path(const struct config_spot *s, const char *key,
+                             const struct node *n, const char *path)
 {
     struct loader *l = s->l;
-    char path[4096];
     struct stat st;
     char *content = NULL;
     size_t len = 0;
     int fd;
 
-    snprintf(path, sizeof path, "%s%s%s", n->text[0] == '/' ? "" : l->c->dir,
-             n->text[0] == '/' ? "" : "/", n->text);
     /* Not blocking: a pipe without a writer must not stop the start. */
     fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 || fstat(fd, &st)) {
@@ -117,10 +131,7 @@ static const char *from_file(const struct config_spot *s, const char *key,
         config_wrong(l, n->line, n->text, "%s: \"%s\": %s is no plain file",
                      s->what, key, n->text);
     } else {
-        if (st.st_mode & S_IROTH)
-            config_warn(l, n->line, n->text,
-                        "%s: \"%s\": everybody on this machine may read %s",
-                        s->what, key, n->text);
+        check_readers(s, key, n, st.st_mode);
         content = file_content(l, fd, &len);
         if (!content || !len || strlen(content) != len) {
             config_wrong(l, n->line, n->text, "%s: \"%s\": %s holds no secret",
@@ -133,6 +144,38 @@ static const char *from_file(const struct config_spot *s, const char *key,
     return content;
 }
 
+static const char *from_file(const struct config_spot *s, const char *key,
+                             const struct node *n)
+{
+    char path[4096];
+
+    snprintf(path, sizeof path, "%s%s%s", n->text[0] == '/' ? "" : s->l->c->dir,
+             n->text[0] == '/' ? "" : "/", n->text);
+    return from_path(s, key, n, path);
+}
+
+static const char *from_credential(const struct config_spot *s, const char *key,
+                                   const struct node *n)
+{
+    const char *dir = variable(s->l, "CREDENTIALS_DIRECTORY");
+    char path[4096];
+
+    if (strchr(n->text, '/') || n->text[0] == '.') {
+        config_wrong(s->l, n->line, n->text, "%s: \"%s\": a credential has a "
+                     "name, no path: file \"/path\" reads any file", s->what,
+                     key);
+        return NULL;
+    }
+    if (!dir || !*dir) {
+        config_wrong(s->l, n->line, n->text, "%s: \"%s\": there is no "
+                     "$CREDENTIALS_DIRECTORY: systemd sets it for a unit with "
+                     "LoadCredential=%s:/path", s->what, key, n->text);
+        return NULL;
+    }
+    snprintf(path, sizeof path, "%s/%s", dir, n->text);
+    return from_path(s, key, n, path);
+}
+
 /* Any text, borrowed; NULL when reported or absent. */
 static const char *any_text(const struct config_spot *s, const char *key,
                             const struct node *node, bool files)
@@ -143,6 +186,8 @@ static const char *any_text(const struct config_spot *s, const char *key,
         return from_env(s, key, &n);
     if (n.kind == NODE_FILE && files)
         return from_file(s, key, &n);
+    if (n.kind == NODE_CREDENTIAL && files)
+        return from_credential(s, key, &n);
     if (n.kind != NODE_STRING) {
         expected(s, key, &n, files ? "a text, env \"NAME\" or file \"/path\""
                                    : "a text");
@@ -179,6 +224,8 @@ char *config_text(const struct config_spot *s, const char *key,
         s->l->memory = true;
     return copy;
 }
+
+#define PART_BYTES 16           /* of a value within a secret */
 
 /* What may be shown: enough to tell two keys apart, never half of a key. */
 static void make_hint(struct secret *secret)
@@ -220,19 +267,28 @@ static bool secret_ok(const char *text, enum config_secrecy how)
     return true;
 }
 
-/* "Bearer sk-...": an error of a provider may repeat the second word alone. */
-static int remember_last_word(struct config_store *store,
-                              const struct secret *whole)
+static int remember_part(struct config_store *store, char *from, size_t len)
 {
-    const char *blank = strrchr(whole->bytes, ' ');
-    struct secret word;
+    struct secret part = {.bytes = from, .len = len};
 
-    if (!blank)
-        return 0;
-    word.bytes = whole->bytes + (blank + 1 - whole->bytes);
-    word.len = strlen(word.bytes);
-    make_hint(&word);
-    return remember(store, &word);
+    make_hint(&part);
+    return remember(store, &part);
+}
+
+/* "Bearer sk-...", "key=...": an error of a provider may repeat the last word, or
+ * a value, alone. Short values are versions and the like. */
+static int remember_parts(struct config_store *store, const struct secret *whole)
+{
+    char *blank = strrchr(whole->bytes, ' ');
+    char *at = strchr(whole->bytes, '=');
+    int bad = 0;
+
+    if (blank)
+        bad |= remember_part(store, blank + 1, strlen(blank + 1));
+    for (; at; at = strchr(at + 1, '='))
+        if (strcspn(at + 1, "&= ") >= PART_BYTES)
+            bad |= remember_part(store, at + 1, strcspn(at + 1, "&= "));
+    return bad;
 }
 
 int config_secret(const struct config_spot *s, const char *key,
@@ -261,7 +317,7 @@ int config_secret(const struct config_spot *s, const char *key,
     }
     make_hint(out);
     if (how != SECRET_PASSING &&
-        (remember(l->store, out) || remember_last_word(l->store, out)))
+        (remember(l->store, out) || remember_parts(l->store, out)))
         l->memory = true;
     return 0;
 }

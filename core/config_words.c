@@ -82,7 +82,8 @@ static const char *const aliases[][2] = {
     {"url", "base"}, {"baseuri", "base"}, {"endpoint", "base"},
     {"apikey", "key"}, {"token", "key"}, {"secret", "key"},
     {"apitoken", "key"}, {"accesskey", "key"}, {"password", "key"},
-    {"masterkey", "key"}, {"virtualkey", "key"},
+    {"masterkey", "key"}, {"virtualkey", "key"}, {"apikeys", "keys"}, {"keys", "key"},
+    {"tokens", "keys"}, {"secrets", "keys"}, {"keypool", "keys"},
     {"format", "dialect"}, {"type", "dialect"}, {"apitype", "dialect"},
     {"extraheaders", "headers"}, {"defaultheaders", "headers"},
     {"params", "query"}, {"extraquery", "query"}, {"apiversion", "query"},
@@ -278,7 +279,7 @@ void config_advise(struct config_advice *a, const char *word,
 
 void config_advise_root(struct config_advice *a, const char *word, bool json)
 {
-    const char *names[SECTIONS + 2];
+    const char *names[SECTIONS + 3];
     char flat[WORD_BYTES + 1];
     const char *found;
     enum section s;
@@ -290,6 +291,7 @@ void config_advise_root(struct config_advice *a, const char *word, bool json)
     if (!json) {
         names[n++] = "env";
         names[n++] = "file";
+        names[n++] = "credential";
     }
     a->text[0] = '\0';
     flatten(word, flat);

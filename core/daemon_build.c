@@ -254,6 +254,7 @@ int daemon_adopt(struct leme_server *s, struct daemon_build *b)
         return wrong(&b->fault, LEME_BAD_CONFIG, "not enough memory");
     generation_limits(c, s->board);
     if (old) {
+        generation_renew(old->generation->config, c, s->board);
         daemon_gauges_clear(s, old->generation);
         daemon_gauges_policies(s, old->generation, old->names, 0);
     }

@@ -12,6 +12,7 @@
 #include "board.h"
 #include "config.h"
 #include "engine.h"
+#include "generation.h"
 #include "log.h"
 
 #include <errno.h>
@@ -159,14 +160,15 @@ void daemon_stop(void *arg)
 
 /* -- notices -------------------------------------------------------------------------- */
 
-static void snapshot_target(struct leme_server *s, const struct target *t)
+static void snapshot_target(struct leme_server *s, const struct config *c,
+                            const struct target *t)
 {
     static const char *const states[] = {"ready", "drain", "maint", "cooling",
                                          "half_open", "saturated"};
     us_t now = clock_now();
     char why[128] = "";
-    enum board_state state = board_state(s->board, t->slot, now, why,
-                                         sizeof why);
+    enum board_state state = generation_state(c, t, s->board, now, why,
+                                              sizeof why);
 
     daemon_logf(s, "info", "snapshot: target %s: %s%s%s, %u in flight", t->name,
                 states[state], why[0] ? ", " : "", why,
@@ -184,7 +186,7 @@ static void snapshot(struct leme_server *s)
                 oldest ? (double)(clock_now() - oldest) / 1e6 : 0,
                 daemon_connections(s), atomic_load(&s->memory.used));
     for (size_t i = 0; i < c->ntargets; i++)
-        snapshot_target(s, &c->targets[i]);
+        snapshot_target(s, c, &c->targets[i]);
 }
 
 static void on_notice(struct leme_server *s, unsigned char what)

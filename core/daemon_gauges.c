@@ -38,12 +38,14 @@ static void target_gauges(struct leme_server *s, const struct config *c,
 {
     const struct provider *p = &c->providers[t->provider];
     const char *two[] = {p->name, t->model};
-    const char *key[] = {p->name, p->key.hint};
+    const char *key[] = {p->name, t->key ? t->key : p->key.hint};
     double requests, tokens;
 
-    set_state(s, t->name, (size_t)board_state(s->board, t->slot, now, NULL, 0));
-    set(s, METRIC_UPSTREAM_IN_FLIGHT, two,
-        (double)board_in_flight(s->board, t->slot));
+    set_state(s, t->name,
+              (size_t)generation_state(c, t, s->board, now, NULL, 0));
+    if (!t->key)
+        set(s, METRIC_UPSTREAM_IN_FLIGHT, two,
+            (double)board_in_flight(s->board, t->slot));
     if (!board_remaining(s->board, t->slot, now, &requests, &tokens))
         return;
     if (requests >= 0)

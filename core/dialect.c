@@ -51,6 +51,7 @@ struct call_out {
     char *code, *param, *headers;
     size_t code_size, param_size, headers_size;
     double *retry_after;
+    struct dialect_verdict *verdict;
 };
 
 static struct arg text_arg(const char *text, size_t len)
@@ -272,6 +273,14 @@ static int take_failure(lua_State *L, struct call_out *c)
     return take_text(L, c);
 }
 
+static int take_verdict(lua_State *L, struct call_out *c)
+{
+    copy_out(L, 1, c->verdict->verdict, sizeof c->verdict->verdict);
+    copy_out(L, 2, c->verdict->words, sizeof c->verdict->words);
+    copy_out(L, 3, c->verdict->missing, sizeof c->verdict->missing);
+    return 0;
+}
+
 /* -- one call ---------------------------------------------------------------- */
 
 struct outcome {
@@ -436,6 +445,34 @@ void dialect_close(struct policy_state *s, int stream)
 {
     if (stream)
         luaL_unref(vm_lua(s->vm), LUA_REGISTRYINDEX, stream);
+}
+
+/* -- is a key good? -------------------------------------------------------------- */
+
+int dialect_probe_ask(struct policy_state *s, const struct dialect_probe *p,
+                      struct dialect_request *out, struct dialect_fault *fault)
+{
+    struct call_out c = {
+        .s = s, .function = "probe_ask", .nargs = 4, .take = take_request,
+        .request = out, .fault = fault,
+        .args = {name_arg(p->dialect), number_arg(p->step), name_arg(p->models),
+                 name_arg(p->own_path ? "own" : "")}};
+
+    return call(&c);
+}
+
+int dialect_probe_read(struct policy_state *s, const struct dialect_probe *p,
+                       int status, const char *text, size_t len,
+                       struct dialect_verdict *out, struct dialect_fault *fault)
+{
+    struct call_out c = {
+        .s = s, .function = "probe_read", .nargs = 6, .take = take_verdict,
+        .fault = fault, .verdict = out,
+        .args = {name_arg(p->dialect), number_arg(p->step), name_arg(p->models),
+                 name_arg(p->own_path ? "own" : ""), number_arg(status),
+                 text_arg(text, len)}};
+
+    return call(&c);
 }
 
 /* -- the client's side --------------------------------------------------------- */

@@ -78,6 +78,35 @@ int dialect_finish(struct policy_state *s, int stream, struct stencil *like,
                    struct buf *out, struct dialect_fault *fault);
 void dialect_close(struct policy_state *s, int stream);
 
+/* Is a key good? See lua/leme/probe.lua. */
+
+/** One key being asked about; borrowed during the calls. */
+struct dialect_probe {
+    const char *dialect;
+    unsigned step;              /* from 1; more after each "again" */
+    const char *models;         /* configured ones, each with a LF behind it */
+    bool own_path;              /* the provider has one path for everything */
+};
+
+/** What to ask: ${out} body (empty: GET), path and headers. 0; or -1: nothing,
+ * ${fault} says why. */
+int dialect_probe_ask(struct policy_state *s, const struct dialect_probe *p,
+                      struct dialect_request *out, struct dialect_fault *fault);
+/**
+ * What an answer says about the key, as text: ${verdict} is works, limited,
+ * refused, unpaid, failed or again; ${words} the provider's, not yet redacted;
+ * ${missing} a line for each configured model it does not have. 0 or -1.
+ */
+struct dialect_verdict {
+    char verdict[16];
+    char words[512];
+    char missing[2048];
+};
+int dialect_probe_read(struct policy_state *s, const struct dialect_probe *p,
+                       int status, const char *text, size_t len,
+                       struct dialect_verdict *out,
+                       struct dialect_fault *fault);
+
 /* The client's side: ${surface} is "messages" or "responses". */
 
 /** What an answer to the client is about; borrowed during the call. */

@@ -470,10 +470,13 @@ int leme_engine_turn(leme_engine *e, int ms)
 
 int leme_engine_reload(leme_engine *e, struct leme_error *error)
 {
-    struct policy_state *state = build(e, error);
+    struct policy_state *state = build(e, error), *old;
 
     if (!state)
         return LEME_BAD_CONFIG;
+    old = requests_state(engine_requests(e->engine));
+    generation_renew(policy_generation(old)->config,
+                     policy_generation(state)->config, e->board);
     requests_set_state(engine_requests(e->engine), state);
     return LEME_OK;
 }

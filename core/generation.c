@@ -162,9 +162,13 @@ int generation_attach(struct config *c, struct board *board)
 
 void generation_limits(const struct config *c, struct board *board)
 {
-    for (size_t i = 0; i < c->ntargets; i++)
-        board_limits(board, c->targets[i].slot, c->targets[i].max_in_flight,
-                     c->targets[i].rpm);
+    for (size_t i = 0; i < c->ntargets; i++) {
+        const struct target *t = &c->targets[i];
+
+        /* Each key has the whole limit; all of them together have none. */
+        board_limits(board, t->slot, t->npools ? 0 : t->max_in_flight,
+                     t->npools ? 0 : t->rpm);
+    }
     for (size_t i = 0; i < c->nclients; i++)
         if (c->clients[i].slot >= 0)
             board_limits(board, (unsigned)c->clients[i].slot,
@@ -172,4 +176,62 @@ void generation_limits(const struct config *c, struct board *board)
     if (c->settings.global_slot >= 0)
         board_limits(board, (unsigned)c->settings.global_slot,
                      c->settings.max_in_flight, 0);
+}
+
+static const struct secret *key_of(const struct config *c, int target)
+{
+    return &c->providers[c->targets[target].provider].key;
+}
+
+static bool same_key(const struct secret *a, const struct secret *b)
+{
+    return a->len == b->len && (!a->len || memcmp(a->bytes, b->bytes, a->len) == 0);
+}
+
+void generation_renew(const struct config *old, const struct config *c,
+                      struct board *board)
+{
+    for (size_t i = 0; i < c->ntargets; i++) {
+        const char *name = c->targets[i].name;
+        int before = config_find_target(old, name, strlen(name));
+
+        if (before >= 0 && !same_key(key_of(old, before), key_of(c, (int)i)))
+            board_restore(board, c->targets[i].slot);
+    }
+}
+
+/* How much closer to being called: what only limits hold back comes first. */
+static int rank(enum board_state s)
+{
+    switch (s) {
+    case BOARD_READY:
+    case BOARD_HALF_OPEN:
+        return 3;
+    case BOARD_SATURATED:
+        return 2;
+    case BOARD_COOLING:
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+enum board_state generation_state(const struct config *c,
+                                  const struct target *t, struct board *board,
+                                  us_t now, char *why, size_t size)
+{
+    enum board_state own = board_state(board, t->slot, now, why, size), s;
+    const struct target *best = NULL;
+    int most = -1;
+
+    for (unsigned i = 0; own == BOARD_READY && i < t->npools; i++) {
+        s = board_state(board, c->targets[t->pools + i].slot, now, NULL, 0);
+        if (rank(s) == 3)
+            return BOARD_READY;
+        if (rank(s) > most) {
+            most = rank(s);
+            best = &c->targets[t->pools + i];
+        }
+    }
+    return best ? board_state(board, best->slot, now, why, size) : own;
 }

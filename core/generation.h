@@ -7,13 +7,12 @@
 #ifndef LEME_GENERATION_H
 #define LEME_GENERATION_H
 
+#include "board.h"
 #include "config.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
-
-struct board;
 
 /** One policy file (or a file it requires), read once for all workers. */
 struct source {
@@ -52,6 +51,19 @@ void generation_release(struct generation *g);
 int generation_attach(struct config *c, struct board *board);
 /** Put its limits in force: when it is adopted, not before. */
 void generation_limits(const struct config *c, struct board *board);
+/** Whatever rests at a key of ${old} is ready again where ${c} has another one.
+ * With generation_limits. */
+void generation_renew(const struct config *old, const struct config *c,
+                      struct board *board);
+/**
+ * State of ${t} now. A target with pools is as ready as the readiest of them
+ * (one that is half open may be tried): saturated when only limits stand in the
+ * way, cooling when the rest cool down; its own word comes first. ${why} as of
+ * board_state.
+ */
+enum board_state generation_state(const struct config *c,
+                                  const struct target *t, struct board *board,
+                                  us_t now, char *why, size_t size);
 /** After the first state is built: fixes the revision, reads no more files. */
 void generation_seal(struct generation *g);
 /**

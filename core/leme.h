@@ -122,6 +122,34 @@ typedef void leme_check_fn(void *arg, const char *file, int line, int warning,
 LEME_API int leme_check(const char *config, const char *lua_dir,
                         leme_check_fn *report, void *arg);
 
+/** What asking about one key came to; borrowed during the call. */
+struct leme_key {
+    uint32_t size;
+    int32_t line;               /* of its provider, in ${file} */
+    const char *file;
+    const char *provider;
+    const char *key;            /* its name among several, else "" */
+    const char *hint;           /* what may be shown of it; "" without a key */
+    const char *verdict;        /* works, limited (good, at its limit), mocked
+                                   (not asked); refused, unpaid, unreachable,
+                                   failed (the answer says nothing of the key) */
+    const char *detail;         /* a sentence, redacted */
+    const char *missing;        /* configured models that it does not have: a
+                                   sentence each, LF between; or "" */
+    int32_t status;             /* HTTP; 0: no answer */
+    int32_t ok;                 /* works, limited or mocked */
+    double seconds;
+};
+typedef void leme_key_fn(void *arg, const struct leme_key *key);
+/**
+ * Ask every provider about each of its keys, all at once, for at most ${seconds}:
+ * its list of models, or else a completion of one token. Blocks; then reports in
+ * the order of the configuration, which leme_check has found good. The number of
+ * keys that do not work, or a negative code.
+ */
+LEME_API int leme_check_keys(const char *config, const char *lua_dir,
+                             double seconds, leme_key_fn *report, void *arg);
+
 /* -- admin client ----------------------------------------------------------- */
 
 /**

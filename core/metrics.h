@@ -34,6 +34,7 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
     X(OVERHEAD_PART, "leme_overhead_part_seconds", HISTOGRAM, "part", overhead, "The same by part.") \
     X(DISCONNECTS, "leme_client_disconnects_total", COUNTER, "phase", none, "Clients that left before the end of their answer.") \
     X(ATTEMPTS, "leme_upstream_attempts_total", COUNTER, "provider,model,error_type", none, "Calls of a target; an empty error_type is a success.") \
+    X(KEY_ATTEMPTS, "leme_upstream_key_attempts_total", COUNTER, "provider,key,error_type", none, "Calls by each of a provider's several keys, by its name in the configuration.") \
     X(ATTEMPT_DURATION, "leme_upstream_attempt_duration_seconds", HISTOGRAM, "provider,model", duration, "Calls of a target, from start to end.") \
     X(ATTEMPT_FIRST, "leme_upstream_time_to_first_chunk_seconds", HISTOGRAM, "provider,model", duration, "Calls of a target, from start to the first content.") \
     X(CHUNK_GAP, "leme_upstream_chunk_gap_seconds", HISTOGRAM, "provider,model", duration, "Longest silence between two events of a stream.") \

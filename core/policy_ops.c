@@ -182,6 +182,9 @@ static void read_call(lua_State *L, struct reading *st, struct op *op, int base)
     if (target < 1 || (size_t)target > st->s->bind.config->ntargets)
         luaL_error(L, "policy_bad_result: call of no target");
     op->target = (unsigned)target - 1;
+    if (st->s->bind.config->targets[op->target].npools)
+        luaL_error(L, "policy_bad_result: call of a target without saying by "
+                      "which of its keys");
     if (lua_gettop(L) < base + 5)
         return;
     overlay = lua_tointeger(L, base + 4);

@@ -16,7 +16,7 @@
 #define END_ROOM (4 * KIB)      /* kept free for the end entry */
 #define USUAL (1 * KIB)         /* what most requests need */
 #define KEPT (8 * KIB)          /* a buffer kept between requests */
-#define MAX_FIELDS 24
+#define MAX_FIELDS 25
 #define FIXED_BYTES (1 + MAX_FIELDS * 8)    /* of an entry, but for its texts */
 
 /* Of each kind a letter a field, and the fields' names, a blank behind each. */
@@ -374,7 +374,7 @@ enum { B_ID, B_TS, B_CLIENT, B_OP, B_MODEL, B_STREAM, B_POLICY, B_REVISION,
 enum { E_CODE, E_ERROR, E_END, E_ATTEMPTS, E_TARGET, E_RESP_MODEL, E_FALLBACK,
        E_RECV, E_POLICY, E_CONNECT, E_FIRST, E_TOTAL, E_OVERHEAD, E_IN, E_OUT,
        E_CACHE_READ, E_CACHE_WRITE, E_REASONING, E_USD, E_BYTES_IN, E_BYTES_OUT,
-       E_IP, E_UA, E_FINISH };
+       E_IP, E_UA, E_FINISH, E_KEY };
 
 static int line_head(struct buf *out, const struct value *b)
 {
@@ -400,6 +400,8 @@ static int line_outcome(struct buf *out, const struct value *b,
 {
     int bad = say_text(out, "target", &e[E_TARGET]);
 
+    if (e[E_KEY].len)
+        bad |= say_text(out, "key", &e[E_KEY]);
     bad |= say_text(out, "resp_model", &e[E_RESP_MODEL]);
     bad |= say_number(out, "code", e[E_CODE].i);
     bad |= say_text(out, "error_type", &e[E_ERROR]);

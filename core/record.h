@@ -32,14 +32,14 @@
     X(edit, S(path) S(by) I(bytes))                                            \
     X(attempt, I(id) S(target) I(start_us) I(status) S(error) S(detail)        \
                I(connect_us) I(head_us) I(first_us) I(total_us) B(reused)      \
-               S(upstream_id))                                                 \
+               S(upstream_id) S(key))                                               \
     X(trace, S(key) S(value))                                                  \
     X(fault, S(what) S(message) S(where) S(traceback) S(effect))               \
     X(end, I(code) S(error) S(end) I(attempts) S(target) S(resp_model)         \
            S(fallback) I(recv_us) I(policy_us) I(connect_us) I(first_us)       \
            I(total_us) I(overhead_us) I(in) I(out) I(cache_read)               \
            I(cache_write) I(reasoning) D(usd) I(bytes_in) I(bytes_out) S(ip)   \
-           S(ua) S(finish))
+           S(ua) S(finish) S(key))
 
 enum record_kind {
 #define X(kind, fields) RECORD_##kind,

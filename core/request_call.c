@@ -168,6 +168,20 @@ static bool retry_allowed(struct requests *rs, us_t now)
     return true;
 }
 
+/* A place at the target; of a pool, in the total of its target as well. */
+static bool enter(struct flight *f, us_t now)
+{
+    struct board *b = f->request->all->env.board;
+    const struct target *t = flight_target(f), *whole = flight_whole(f, t);
+
+    if (!board_enter(b, t->slot, now))
+        return false;
+    if (whole == t || board_enter(b, whole->slot, now))
+        return true;
+    board_leave(b, t->slot);
+    return false;
+}
+
 /* Refuse before anything is sent: ERROR_none means go. */
 static enum error_type may_start(struct flight *f)
 {
@@ -187,7 +201,7 @@ static enum error_type may_start(struct flight *f)
         (before->phase != FLIGHT_ENDED || !errors_row(before->error)->retry ||
          !retry_allowed(r->all, now)))
         return ERROR_policy_attempts_exhausted;
-    if (!board_enter(r->all->env.board, flight_target(f)->slot, now))
+    if (!enter(f, now))
         return ERROR_provider_rate_limited;
     f->entered = true;
     return ERROR_none;

@@ -84,11 +84,11 @@ double flight_cost(const struct flight *f)
             (u->output > 0 ? (double)u->output * t->price_out : 0)) / 1e6;
 }
 
-static void sample_board(struct flight *f, const struct target *t)
+static void sample_board(struct flight *f, unsigned slot)
 {
     struct requests *rs = f->request->all;
     struct board *b = rs->env.board;
-    unsigned shard = rs->env.shard, slot = t->slot;
+    unsigned shard = rs->env.shard;
     us_t now = f->ended, body;
     double cost = flight_cost(f);
 
@@ -146,9 +146,12 @@ static void count_flight(struct flight *f, const struct target *t)
     struct request *r = f->request;
     const char *provider = r->config->providers[t->provider].name;
     const char *values[] = {provider, t->model, errors_row(f->error)->name};
+    const char *by_key[] = {provider, t->key, values[2]};
     uint64_t key = key_of(r, 1, (unsigned)f->target);
 
     add(r, METRIC_ATTEMPTS, mix(key, f->error + 1u), values, 1);
+    if (t->key)
+        add(r, METRIC_KEY_ATTEMPTS, mix(key, f->error + 1u), by_key, 1);
     observe(r, METRIC_ATTEMPT_DURATION, key, values, f->ended - f->started);
     if (f->first_at)
         observe(r, METRIC_ATTEMPT_FIRST, key, values, f->first_at - f->started);
@@ -193,20 +196,25 @@ static void count_fallback(struct flight *f)
 void finish_flight(struct flight *f)
 {
     struct request *r = f->request;
-    const struct target *t = f->target < 0 ? NULL : &r->config->targets[f->target];
-    const char *name = t ? t->name : r->config->providers[f->provider].name;
+    const struct target *t = flight_target(f);
+    const char *name = t ? flight_whole(f, t)->name
+                         : r->config->providers[f->provider].name;
     us_t first = f->first_at ? f->first_at - f->started : 0;
 
     record_add(&r->record, RECORD_attempt, (int64_t)f->id, name,
                (int64_t)(f->started - r->in.received), (int64_t)f->status,
                errors_row(f->error)->name, f->detail, (int64_t)f->connect_us,
                (int64_t)f->head_us, (int64_t)first,
-               (int64_t)(f->ended - f->started), f->reused, f->upstream_id);
+               (int64_t)(f->ended - f->started), f->reused, f->upstream_id,
+               t && t->key ? t->key : "");
     if (!t || !f->entered)
         return;
     count_fallback(f);
-    if (f->error != ERROR_caller_cancelled)
-        sample_board(f, t);
+    if (f->error != ERROR_caller_cancelled) {
+        sample_board(f, t->slot);
+        if (t->key)
+            sample_board(f, flight_whole(f, t)->slot);
+    }
     count_flight(f, t);
 }
 
@@ -265,17 +273,18 @@ static void note_end(struct request *r, us_t total, us_t own)
         -1, -1, -1, -1, -1, -1}};
     const struct flight *f = r->relayed ? r->relayed : &none;
     const struct usage *u = &f->answer.usage;
+    const struct target *t = r->relayed ? flight_target(f) : NULL;
 
     record_add(&r->record, RECORD_end, (int64_t)r->status,
                errors_row(r->error)->name, end_state(r), (int64_t)r->attempts,
-               f->target < 0 ? "" : r->config->targets[f->target].name,
+               t ? flight_whole(f, t)->name : "",
                f->answer.model, r->fallback,
                (int64_t)(r->began - r->in.received), (int64_t)r->policy_us,
                (int64_t)f->connect_us, (int64_t)r->first_us, (int64_t)total,
                (int64_t)own, u->input, u->output, u->cache_read, u->cache_write,
                u->reasoning, r->relayed ? flight_cost(f) : -1.0,
                (int64_t)r->in.body_bytes, (int64_t)r->sent, r->peer, r->agent,
-               f->answer.finish);
+               f->answer.finish, t && t->key ? t->key : "");
 }
 
 static void count_part(struct request *r, unsigned key, const char *part, us_t us)

@@ -64,6 +64,16 @@ static void tell_ended(struct flight *f)
 
 /* -- ending ---------------------------------------------------------------- */
 
+static void leave(struct flight *f, const struct target *t)
+{
+    struct board *b = f->request->all->env.board;
+    const struct target *whole = flight_whole(f, t);
+
+    board_leave(b, t->slot);
+    if (whole != t)
+        board_leave(b, whole->slot);
+}
+
 /* The one way out of an attempt that was started: release, account, tell. */
 static void flight_end(struct flight *f, enum error_type e, const char *detail)
 {
@@ -94,7 +104,7 @@ static void flight_end(struct flight *f, enum error_type e, const char *detail)
     f->error = e;
     f->ok = f->ok && e == ERROR_none;
     if (t && f->entered)
-        board_leave(f->request->all->env.board, t->slot);
+        leave(f, t);
     finish_flight(f);
     tell_answered(f);
     tell_ended(f);

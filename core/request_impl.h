@@ -243,6 +243,13 @@ static inline const struct target *flight_target(const struct flight *f)
     return f->target < 0 ? NULL : &f->request->config->targets[f->target];
 }
 
+/** The target a pool belongs to; else ${t} itself. */
+static inline const struct target *flight_whole(const struct flight *f,
+                                                const struct target *t)
+{
+    return t->key ? &f->request->config->targets[t->of] : t;
+}
+
 static inline const struct provider *flight_provider(const struct flight *f)
 {
     return &f->request->config->providers[f->provider];

@@ -183,14 +183,14 @@ void request_take_default(struct request *r, enum error_type why)
 
     r->defaulting = true;
     r->default_because = why;
-    while (r->default_at < m->ntargets && tried(r, m->targets[r->default_at]))
+    while (r->default_at < m->nfallback && tried(r, m->fallback[r->default_at]))
         r->default_at++;
-    if (r->default_at >= m->ntargets) {
+    if (r->default_at >= m->nfallback) {
         relay_error(r, why, "the policy failed and no target of its default "
                             "route answered");
         return;
     }
-    op.target = m->targets[r->default_at++];
+    op.target = m->fallback[r->default_at++];
     flight_start(r, &op);
 }
 
@@ -204,7 +204,7 @@ void request_default_event(struct request *r, const struct plan_event *e)
     if (!f || e->id || e->kind != PLAN_ANSWERED || r->phase >= REPLY_STREAM)
         return;
     if (e->ok || !e->fallback ||
-        r->default_at >= r->config->models[r->model].ntargets)
+        r->default_at >= r->config->models[r->model].nfallback)
         relay_start(r, f);
     else
         request_take_default(r, r->default_because);

@@ -51,7 +51,7 @@ struct buf *relay_headers(struct request *r, const struct flight *f)
     b->len = 0;
     relay_header(b, "x-request-id", r->id);
     if (f && f->ok && f->target >= 0)
-        relay_header(b, "x-leme-target", r->config->targets[f->target].name);
+        relay_header(b, "x-leme-target", flight_whole(f, flight_target(f))->name);
     if (r->model >= 0)
         relay_header(b, "x-leme-policy",
                    policy_label(r->state, (unsigned)r->model));
@@ -205,7 +205,8 @@ static bool callers_mistake(enum error_type e)
 void relay_failure(struct request *r, struct flight *f)
 {
     const struct error_row *row = errors_row(f->error);
-    const char *name = f->target >= 0 ? r->config->targets[f->target].name : "";
+    const struct target *t = flight_target(f);
+    const char *name = t ? flight_whole(f, t)->name : "";
     int status = row->status;
     char text[400];
 

@@ -160,6 +160,8 @@ void requests_gauges(struct requests *rs)
     for (size_t i = 0; i < c->nproviders; i++) {
         unsigned open, busy;
 
+        if (c->providers[i].key_name)
+            continue;           /* its connections are those of its provider */
         upstream_connections(rs->upstream, &c->providers[i], &open, &busy);
         gauge_connections(rs, c->providers[i].name, "active", busy);
         gauge_connections(rs, c->providers[i].name, "idle",

@@ -128,7 +128,7 @@ static void account(struct server *s, const char *op, enum error_type e,
                (int64_t)0, "", "", "", (int64_t)-1, (int64_t)-1, (int64_t)-1,
                (int64_t)-1, (int64_t)0, (int64_t)-1, (int64_t)-1, (int64_t)-1,
                (int64_t)-1, (int64_t)-1, (int64_t)-1, -1.0, (int64_t)0,
-               (int64_t)0, peer, "", "");
+               (int64_t)0, peer, "", "", "");
     blob = record_seal(&r);
     record_free(&r);
     if (blob)

@@ -4,6 +4,7 @@
 
 local host = require "leme.host"
 local context = require "leme.context"
+local target = require "leme.target"
 
 local answer = {}
 
@@ -13,7 +14,7 @@ local ANSWER, REPLY = "leme.answer", "leme.reply"
 answer.FIELDS = {
   "ok", "error", "status", "target", "text", "body", "json", "usage", "cost",
   "first_token", "total", "retry_after", "finish", "retryable", "fallback",
-  "committed", "final", "id", "speed", "reason",
+  "committed", "final", "id", "speed", "reason", "key",
 }
 
 -- Places. Most are nil until something is known; `defaults` has what is read then.
@@ -45,7 +46,15 @@ for _, name in ipairs(answer.FIELDS) do known[name] = true end
 
 local derived = {}
 
-function derived.target(a) return a[TARGET] or nil end
+function derived.target(a)
+  local view = a[TARGET]
+  return view and target.whole(view) or nil
+end
+
+function derived.key(a)
+  local view = a[TARGET]
+  return view and target.facts[view].key or nil
+end
 
 function derived.final(a)
   return a[OK] or a[COMMITTED] or not a[FALLBACK]
@@ -119,9 +128,9 @@ answer.meta = Answer
 
 -- The answer of attempt ${id}, before anything is known. With room for all that
 -- `answered` and `ended` will bring, so that the table does not grow then.
-function answer.new(id, req, target)
+function answer.new(id, req, view)
   return setmetatable({
-    id, req, target, nil, nil, nil, nil, nil, false, nil, nil, nil, nil, nil, nil, nil,
+    id, req, view, nil, nil, nil, nil, nil, false, nil, nil, nil, nil, nil, nil, nil,
     nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil,
   }, Answer)
 end

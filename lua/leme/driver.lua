@@ -8,6 +8,7 @@ local policy = require "leme.policy"
 local task = require "leme.task"
 local filter = require "leme.filter"
 local speak = require "leme.speak"
+require "leme.keys"
 
 local driver = {}
 local now = context.now

@@ -46,10 +46,19 @@ local SLOTS = 64
 local function new_target(fact)
   return { fact = fact, inflight = 0, samples = {}, slots = {}, cool_until = 0, why = "",
     ejections = 0, half_open = false, operator = nil, max_in_flight = math.huge,
-    weight = fact.weight or 1 }
+    weight = fact.weight or 1, pools = {}, whole = false }
 end
 
-local function record(t, metric, now, value)
+-- A pool of one key and its target know each other.
+local function join(world)
+  for _, t in ipairs(world.targets) do
+    t.whole = t.fact.of and world.targets[t.fact.of] or false
+    if t.whole then table.insert(t.whole.pools, t) end
+  end
+end
+
+local record
+function record(t, metric, now, value)
   local list = t.samples[metric]
   if not list then
     list = { first = 1, last = 0 }
@@ -69,6 +78,13 @@ local function record(t, metric, now, value)
     t.slots[metric][second % SLOTS] = slot
   end
   slot[2], slot[3] = slot[2] + 1, slot[3] + value
+  if t.whole then record(t.whole, metric, now, value) end
+end
+
+-- One more (or less) in flight.
+function fake.hold(t, n)
+  t.inflight = t.inflight + n
+  if t.whole then t.whole.inflight = t.whole.inflight + n end
 end
 
 local function ewma(t, metric, tau, now)
@@ -103,12 +119,23 @@ local function quantile(t, metric, q, window, now)
   return values[math.max(1, math.min(#values, math.ceil(q * #values)))]
 end
 
-local function state_of(t, now)
+local RANK = { ready = 3, half_open = 3, saturated = 2, cooling = 1 }
+
+-- A target is as ready as the readiest of its pools.
+local state_of
+function state_of(t, now)
   if t.operator then return t.operator, "operator" end
   if now < t.cool_until then return "cooling", t.why end
   if t.inflight >= t.max_in_flight then return "saturated", "max_in_flight" end
   if t.half_open then return "half_open", t.why end
-  return "ready", ""
+  local best, why, rank = "ready", "", -1
+  for _, pool in ipairs(t.pools) do
+    local state, reason = state_of(pool, now)
+    local at = RANK[state] or 0
+    if at == 3 then return "ready", "" end
+    if at > rank then best, why, rank = state, reason, at end
+  end
+  return best, why
 end
 
 local function fnv(text)
@@ -271,6 +298,7 @@ function fake.new(catalog, seed)
     world.targets[fact.index] = t
     world.by_name[fact.name] = t
   end
+  join(world)
   world.door = {}
   time_functions(world, world.door)
   target_functions(world, world.door)

@@ -28,6 +28,7 @@ local leme = {}
 ---@field total? number seconds for all of it
 ---@field min_speed? number tokens a second
 ---@field hold? "all"|number what must have come before it counts as answered
+---@field key? string which of the target's several keys, and no other: it does not rotate
 
 ---@class leme.PolicyFields
 ---@field name string letters, digits, _ . -
@@ -429,6 +430,10 @@ function leme.shared.pin(name, value, ttl) end
 ---@field outage_age number? live: seconds since the last failure
 ---@field remaining_requests number? live: what the provider says is left
 ---@field remaining_tokens number? live
+---@field keys table live: of a provider with several keys, a view for each: in order and by
+--- name. Each is a route, with numbers, limits and cooling of its own; those of the target
+--- itself are of all together, and it is ready while one of them is
+---@field key string? of such a view: the name of its key
 local Target = {}
 
 ---Moving average with a time constant of tau seconds; nil without samples. Metrics:
@@ -545,6 +550,7 @@ function Request:append(role, text) end
 ---@field error string "" or a word of the error vocabulary
 ---@field status integer
 ---@field target leme.Target?
+---@field key string? which of the target's several keys was used
 ---@field text string? content so far
 ---@field body string?
 ---@field json any the decoded body

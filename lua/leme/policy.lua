@@ -77,6 +77,10 @@ local function prepare_route(made)
     route = function(req, tried) return walk.in_order(req, tried, list) end
     context.made(route, list)
   end
+  if target.pools[route] then
+    route = request.rotation(route)
+    context.made(route, {})
+  end
   if type(route) ~= "function" then
     made.run, made.target, made.blind = false, route, true
   else

@@ -10,7 +10,7 @@ local task = require "leme.task"
 local wait = require "leme.wait"
 
 local request = {}
-local known, facts = target.known, target.facts
+local known, facts, pools = target.known, target.facts, target.pools
 local now = context.now
 local routes = context.routes
 local call, answered, attempt_own = task.call, task.answered, task.attempt
@@ -159,7 +159,7 @@ local function begin_view(who, req, to, limits)
   if shadow then plan.tried = false end
   local a = call(plan, to, tighter(req[LIMIT], limits) or false, overlay, flags)
   plan.tried = all
-  if tried then tried[facts[to].name] = a end
+  if tried then task.note_tried(tried, facts[to], a) end
   if flags then
     a[SHADOW], a[FILTER_OF] = shadow, req[FILTER]
     plan.odd, plan.filtered = true, plan.filtered or req[FILTER] and true or false
@@ -179,8 +179,13 @@ local function begin(who, req, to, limits)
   return a
 end
 
+-- A target with several keys is called by one of them; leme.keys says which.
+local rotate
+function request.set_rotate(fn) rotate = fn end
+
 -- One attempt of ${to}, a view of a target, by task ${who}; suspends.
 local function attempt(who, req, to)
+  if pools[to] then return rotate(who, req, to) end
   if req == who.req then return attempt_own(who, to) end
   return answered(who, begin(who, req, to))
 end
@@ -189,6 +194,11 @@ request.attempt = attempt
 -- A list of routes is tried in order; leme.walk says how.
 local in_order
 function request.set_in_order(fn) in_order = fn end
+
+-- ${to}, a target with several keys, as a route.
+local function rotation(to)
+  return function(req) return rotate(now.task, req, to) end
+end
 
 local function function_of(route)
   if type(route) == "function" then
@@ -231,9 +241,33 @@ local function check_open(plan)
     .. " (only a stream that broke can be continued)")
 end
 
+-- ${limits} without the name of a key, and the pool of ${route} that it names.
+local function by_key(route, limits)
+  local rest, name = {}, limits.key
+  for key, value in pairs(limits) do
+    if key ~= "key" then rest[key] = value end
+  end
+  local to = known[route] or target.item(route)
+  local names = {}
+  for i, pool in ipairs(to and pools[to] or {}) do
+    names[i] = facts[pool].key
+    if names[i] == name then return pool, rest end
+  end
+  if #names == 0 then
+    context.blame(("limits: key names one of several keys of a target, and %s has none"):format(
+      to and facts[to] and facts[to].name or "this route"))
+  end
+  context.blame(("limits: %s has no key called %s (its keys: %s)%s"):format(facts[to].name,
+    context.describe(name), table.concat(names, ", "), context.hint(name, names)))
+end
+
 local function try(req, route, limits)
   local who = now.task or task.running("req:try")
+  if limits and type(limits) == "table" and limits.key ~= nil then
+    route, limits = by_key(route, limits)
+  end
   local to = known[route]
+  if to and pools[to] then route, to = rotation(to), nil end
   if to and not limits and req == who.req and not who.relay then
     return attempt_own(who, to)
   end
@@ -252,8 +286,12 @@ local function start(req, route, limits)
   local who = task.running("req:start")
   local plan = task.plan_of(who, request.base(req))
   plan.odd = true
+  if type(limits) == "table" and limits.key ~= nil then
+    route, limits = by_key(route, limits)
+  end
   if limits then check_limits(limits) end
   local to = known[route] or function_of(route)
+  if pools[to] then to = rotation(to) end
   if type(to) ~= "function" then return begin(who, req, to, limits) end
   local view = limits and request.limited(req, limits) or req
   local flags = slot(view, FLAGS)
@@ -383,5 +421,6 @@ request.start = start
 request.check_limits = check_limits
 request.tighter = tighter
 request.function_of = function_of
+request.rotation = rotation
 
 return request

@@ -21,7 +21,25 @@ target.facts = facts
 
 local STATIC = { index = true, name = true, provider = true, model = true,
   priority = true, price_in = true, price_out = true, price_cached = true,
-  context = true, max_output = true, region = true, tags = true, caps = true }
+  context = true, max_output = true, region = true, tags = true, caps = true, key = true }
+
+-- Of a target whose provider has several keys: its pools, in the order of the keys.
+-- Empty for most configurations, so that the hot path may ask for nothing.
+target.pools = {}
+local pools = target.pools
+target.pooled = {} -- all of them
+
+-- What the provider says is left: of all keys together, as far as it is known.
+local function left(i, view, which)
+  local list = pools[view]
+  if not list then return (select(which, host.remaining(i))) end
+  local sum
+  for k = 1, #list do
+    local known_of_key = select(which, host.remaining(facts[list[k]].index))
+    if known_of_key then sum = (sum or 0) + known_of_key end
+  end
+  return sum
+end
 
 local live = {}
 function live.inflight(i) return host.inflight(i) end
@@ -29,8 +47,18 @@ function live.weight(i) return host.weight(i) end
 function live.state(i) return (host.state(i)) end
 function live.why(i) return select(2, host.state(i)) end
 function live.outage_age(i) return host.outage_age(i) end
-function live.remaining_requests(i) return (host.remaining(i)) end
-function live.remaining_tokens(i) return select(2, host.remaining(i)) end
+function live.remaining_requests(i, view) return left(i, view, 1) end
+function live.remaining_tokens(i, view) return left(i, view, 2) end
+
+-- A fresh list of the pools in order, which also knows them by the names of their
+-- keys; only as a metatable does, so that it is a list of routes.
+function live.keys(_, view)
+  local list, by_name = {}, {}
+  for i, pool in ipairs(pools[view] or {}) do
+    list[i], by_name[facts[pool].key] = pool, pool
+  end
+  return setmetatable(list, { __index = by_name })
+end
 
 -- Fields and methods, for messages and for the reference's own check.
 target.LIVE = live
@@ -140,7 +168,7 @@ function View.__index(view, name)
   local value = fact[name]
   if value ~= nil and STATIC[name] then return value end
   local read = live[name]
-  if read then return read(fact.index) end
+  if read then return read(fact.index, view) end
   local method = methods[name]
   if method then return method end
   if STATIC[name] then return nil end
@@ -162,17 +190,28 @@ function View.__tostring(view) return facts[view].name end
 
 function View.__concat(a, b) return tostring(a) .. tostring(b) end
 
+-- A pool stands behind its target, and is found by its name or by its target.
+local function add(fact)
+  local view = setmetatable({}, View)
+  facts[view] = fact
+  known[fact.name] = view
+  known[view] = view
+  if not fact.of then
+    all[fact.index] = view
+    names[#names + 1] = fact.name
+    return
+  end
+  local whole = all[fact.of]
+  fact.whole = whole
+  pools[whole] = pools[whole] or {}
+  table.insert(pools[whole], view)
+  table.insert(target.pooled, view)
+end
+
 -- Read the catalogue. Called once a generation, before the first policy.
 function target.load()
   if #all > 0 then return end
-  for _, fact in ipairs(host.catalog()) do
-    local view = setmetatable({}, View)
-    facts[view] = fact
-    all[fact.index] = view
-    names[#names + 1] = fact.name
-    known[fact.name] = view
-    known[view] = view
-  end
+  for _, fact in ipairs(host.catalog()) do add(fact) end
   for name, indices in pairs(host.models()) do
     local list = {}
     for i = 1, #indices do list[i] = all[indices[i]] end
@@ -184,6 +223,9 @@ function target.is(value) return facts[value] ~= nil end
 
 -- Number and name of a view, without the view's own lookups.
 function target.fact(view) return facts[view] end
+
+-- The target of a pool; else ${view} itself.
+function target.whole(view) return facts[view].whole or view end
 
 -- What to say about a string that is no target.
 local function unknown(name)

@@ -155,6 +155,13 @@ local function answer_for(plan, id, view)
   return new_answer(id, plan.req, view)
 end
 
+-- Who tried one key tried the target.
+local function note_tried(tried, fact, a)
+  tried[fact.name] = a
+  if fact.whole then tried[facts[fact.whole].name] = a end
+end
+task.note_tried = note_tried
+
 -- Begin one attempt.
 local function call(plan, view, limits, overlay, flags)
   local id = plan.last + 1
@@ -162,7 +169,7 @@ local function call(plan, view, limits, overlay, flags)
   plan.last = id
   plan[id] = a
   local fact = facts[view]
-  if plan.tried then plan.tried[fact.name] = a end
+  if plan.tried then note_tried(plan.tried, fact, a) end
   push("call", id, fact.index, limits, overlay, flags)
   return a
 end
@@ -226,7 +233,7 @@ function task.tried(plan)
   plan.tried, plan.odd = tried, true
   for id = 1, plan.last do
     local a = attempt_of(plan, id)
-    if a and a[TARGET] and not a[SHADOW] then tried[facts[a[TARGET]].name] = a end
+    if a and a[TARGET] and not a[SHADOW] then note_tried(tried, facts[a[TARGET]], a) end
   end
   return tried
 end
@@ -506,7 +513,7 @@ function events.ended(plan, id, err, total, finish, input, output, cached, reaso
   a[COST], a[COMMITTED], a[SPEED], a[ENDED] = cost, committed, speed, true
   local to = a[TARGET]
   if not to then return used end
-  if plan.policy.attempted then hook("attempted", plan, to, a) end
+  if plan.policy.attempted then hook("attempted", plan, target.whole(to), a) end
   local who = plan.relaying
   if who and plan.relay == a then
     plan.relaying = false
@@ -543,7 +550,7 @@ function events.gone(plan)
       if not a[ENDED] and not a[SHADOW] then
         a[OK], a[ERROR], a[ENDED] = false, "caller_cancelled", true
         a[RETRYABLE], a[FALLBACK] = false, false
-        if attempted then hook("attempted", plan, a[TARGET], a) end
+        if attempted then hook("attempted", plan, target.whole(a[TARGET]), a) end
       end
     end
   end

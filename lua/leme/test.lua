@@ -124,8 +124,9 @@ end
 
 local step
 
+-- A key behaves as its target does, unless it has a script of its own.
 local function behaviour_of(world, name, call)
-  local script = world.scripts[name]
+  local script = world.scripts[name] or world.scripts[name:match "^(.*)#" or name]
   if not script then return {} end
   script.at = math.min(script.at + 1, #script)
   local b = script[script.at]
@@ -149,7 +150,7 @@ end
 local function finish(world, call, err)
   local t = call.t
   if not t then return end
-  t.inflight = t.inflight - 1
+  fake.hold(t, -1)
   if err == "caller_cancelled" then return end
   local failed = err ~= ""
   fake.record(t, "error", world.clock, failed and 1 or 0)
@@ -250,7 +251,7 @@ function perform.call(world, flow, id, index, limits, overlay, flags)
     return fails(world, flow, call, "provider_overloaded", 503, 0)
   end
   call.t = t
-  t.inflight = t.inflight + 1
+  fake.hold(t, 1)
   play(world, flow, call)
 end
 

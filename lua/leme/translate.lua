@@ -171,4 +171,18 @@ function translate.count_tokens(text)
   return host.encode(surface.count_tokens(host.decode(text) or {}))
 end
 
+-- Is a key good? See leme.probe.
+
+-- probe_ask(dialect, step, models, own path) -> body ("": GET), path, header lines
+function translate.probe_ask(name, step, models, own_path)
+  local probe = require "leme.probe"
+  local body, path, headers = probe.ask(name, step, models, own_path)
+  if not body then return nil, "gateway_internal", path end
+  return body, path, header_lines(headers), ""
+end
+
+function translate.probe_read(...)
+  return require("leme.probe").read(...)
+end
+
 return translate

@@ -19,8 +19,9 @@ end
 
 local DOWN = { error = "provider_overloaded", status = 503 }
 
-local function setup(name, seed)
-  local room = world.room { targets = TARGETS, models = MODELS, services = { "moderation" }, seed = seed }
+local function setup(name, seed, targets)
+  local room = world.room { targets = targets or TARGETS, models = not targets and MODELS or nil,
+    services = { "moderation" }, seed = seed }
   local w = room.load_file("spec/lua/strategies/" .. name .. ".lua")
   w.model = "model"
   return w, room
@@ -90,6 +91,16 @@ describe("strategy", function()
     for _ = 1, 6 do w:request() end
     assert.equal("provider_auth", room.leme.target("model/1").why)
     assert.equal("model/3", w:request().target)
+  end)
+
+  it("keys: does the same among the keys of one target", function()
+    local w, room = setup("keys", 1, { { name = "model/1", keys = { "a", "b", "c" } } })
+    w:script("model/1#a", { error = "provider_auth", status = 401 })
+    w:script("model/1#b", { error = "provider_rate_limited", status = 429, retry_after = 7 })
+    w:script("model/1#c", DOWN, {})
+    for _ = 1, 6 do w:request() end
+    assert.equal("provider_auth", room.leme.target("model/1#a").why)
+    assert.equal("model/1#c", w:request().target)
   end)
 
   it("hedge: starts a second after the first one's 95th percentile", function()

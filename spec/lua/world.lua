@@ -41,6 +41,18 @@ local function wants(fn)
   return info.nparams > 1 and not info.short_src:find("lua/leme/", 1, true)
 end
 
+-- One behind the targets for each name in `keys`.
+local function add_pools(list, fact)
+  for _, key in ipairs(fact.keys or {}) do
+    local pool = {}
+    for name, value in next, fact do pool[name] = value end
+    pool.name, pool.key, pool.of, pool.index = fact.name .. "#" .. key, key, fact.index, #list + 1
+    pool.keys = nil
+    list[#list + 1] = pool
+  end
+  fact.keys = nil
+end
+
 -- { "openai/gpt-4o", { name = "a/b", weight = 2 } } -> the catalogue.
 local function catalogue(targets)
   local list = {}
@@ -51,6 +63,7 @@ local function catalogue(targets)
     copy.provider, copy.model = copy.name:match("^([^/]*)/(.*)$")
     list[i] = copy
   end
+  for i = 1, #list do add_pools(list, list[i]) end
   return list
 end
 
@@ -67,7 +80,7 @@ end
 local function new_host(options)
   local catalog = catalogue(options.targets)
   local names = {}
-  for i, fact in ipairs(catalog) do names[i] = fact.name end
+  for i, fact in ipairs(catalog) do names[i] = not fact.of and fact.name or nil end
   local models = model_indices(options.models or { model = names }, catalog)
   local services = {}
   for _, name in ipairs(options.services or {}) do services[name] = true end

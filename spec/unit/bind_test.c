@@ -487,7 +487,7 @@ static void a_full_record_keeps_room_for_its_end(void)
     record_add(&r, RECORD_end, (int64_t)200, long_text, "--", (int64_t)1, long_text,
                long_text, "", (int64_t)1, (int64_t)1, (int64_t)1, (int64_t)1, (int64_t)1,
                (int64_t)1, (int64_t)1, (int64_t)1, (int64_t)1, (int64_t)1, (int64_t)1,
-               0.5, (int64_t)1, (int64_t)1, "ip", "ua", "stop");
+               0.5, (int64_t)1, (int64_t)1, "ip", "ua", "stop", "");
     blob = record_seal(&r);
     buf_init(&line, MIB);
     CHECK(blob && record_line(blob, &line) == 0 && line.len > 100);

@@ -58,6 +58,9 @@ static void redact_replaces_every_secret_and_never_grows(void)
         {__LINE__, "123456781234567812345678", "*********"},
         {__LINE__, "12345678901234567890AB", "...90AB"},
         {__LINE__, "1234567", "1234567"},
+        {__LINE__, "?v=2026-01-01&key=query-secret-0123456789&x=1", "?...6789&x=1"},
+        {__LINE__, "said query-secret-0123456789", "said ...6789"},
+        {__LINE__, "v 2026-01-01", "v 2026-01-01"},
     };
     struct messages m;
     char text[128];
@@ -68,7 +71,8 @@ static void redact_replaces_every_secret_and_never_grows(void)
         "provider \"x\" { base = \"http://127.0.0.1:1\", key = \"12345678\",\n"
         "  headers = { authorization2 = \"Bearer literal-secret-0123456789\",\n"
         "              [\"x-token\"] = \"12345678901234567890AB\",\n"
-        "              [\"x-short-key\"] = \"1234567\" } }\n", &m);
+        "              [\"x-short-key\"] = \"1234567\" },\n"
+        "  query = env \"QUERY\" }\n", &m);
 
     CHECK(c != NULL);
     for (i = 0; c && i < sizeof rows / sizeof *rows; i++) {

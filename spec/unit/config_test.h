@@ -24,13 +24,19 @@ static const char *const variables[][2] = {
     {"ADMIN_KEY", "adm-0123456789abcdefghij"},
     {"EMPTY_KEY", ""},
     {"BLANK_KEY", "two words"},
+    {"QUERY", "v=2026-01-01&key=query-secret-0123456789"},
 };
+
+/* What systemd would say; NULL: not started by it. */
+static const char *credentials;
 
 static inline const char *lookup(void *arg, const char *name)
 {
     size_t i;
 
     (void)arg;
+    if (strcmp(name, "CREDENTIALS_DIRECTORY") == 0)
+        return credentials;
     for (i = 0; i < sizeof variables / sizeof *variables; i++)
         if (strcmp(name, variables[i][0]) == 0)
             return variables[i][1];

@@ -10,13 +10,14 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 static char folder[] = "/tmp/leme-daemon-XXXXXX";
-static char config_path[64], admin[64], logged[1 << 16];
+static char config_path[64], keys_path[64], admin[64], logged[1 << 16];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 struct running {
@@ -440,6 +441,48 @@ static void a_check_finds_faults_of_policies_too(void)
     CHECK(leme_check(NULL, NULL, on_finding, &f) == LEME_USAGE);
 }
 
+struct keys {
+    int n, ok;
+    char verdict[32], detail[200];
+};
+
+static void on_key(void *arg, const struct leme_key *key)
+{
+    struct keys *k = arg;
+
+    k->n++;
+    k->ok += key->ok;
+    snprintf(k->verdict, sizeof k->verdict, "%s", key->verdict);
+    snprintf(k->detail, sizeof k->detail, "%s", key->detail);
+}
+
+static void keys_are_asked_about_and_counted(void)
+{
+    struct keys k = {0};
+    sigset_t before, after;
+
+    pthread_sigmask(SIG_SETMASK, NULL, &before);
+    write_file("keys.lua", "provider \"a\" { base = \"http://127.0.0.1:1\", "
+               "keys = { \"sk-one-0123456789\", \"sk-two-0123456789\" } }\n"
+               "provider \"m\" { base = \"http://127.0.0.1:1\", mock = "
+               "\"always\" }\n"
+               "service \"s\" { base = \"http://127.0.0.1:1\" }\n"
+               "model \"m\" { \"a/x\" }\n");
+    snprintf(keys_path, sizeof keys_path, "%s/keys.lua", folder);
+    CHECK(leme_check_keys(keys_path, NULL, 5, on_key, &k) == 2);
+    CHECK(k.n == 3 && k.ok == 1 && strcmp(k.verdict, "mocked") == 0);
+    write_file("keys.lua", "provider \"a\" { base = \"http://127.0.0.1:1\", "
+               "auth = \"none\" }\nmodel \"m\" { \"a/x\" }\n");
+    CHECK(leme_check_keys(keys_path, NULL, 5, on_key, &k) == 1);
+    CHECK(strcmp(k.verdict, "unreachable") == 0 && strstr(k.detail, "refused"));
+    pthread_sigmask(SIG_SETMASK, NULL, &after);
+    CHECK(sigismember(&before, SIGPIPE) == sigismember(&after, SIGPIPE));
+    write_file("keys.lua", "nonsense {");
+    CHECK(leme_check_keys(keys_path, NULL, 5, on_key, &k) == LEME_BAD_CONFIG);
+    CHECK(leme_check_keys(keys_path, NULL, 0, on_key, &k) == LEME_USAGE);
+    CHECK(leme_check_keys(NULL, NULL, 5, on_key, &k) == LEME_USAGE);
+}
+
 static void nobody_at_the_address_is_told(void)
 {
     struct leme_error error = {.size = sizeof error};
@@ -476,6 +519,7 @@ int main(void)
     RUN(a_drained_server_is_not_ready_but_there);
     RUN(only_post_changes_anything);
     RUN(a_check_finds_faults_of_policies_too);
+    RUN(keys_are_asked_about_and_counted);
     RUN(nobody_at_the_address_is_told);
     snprintf(command, sizeof command, "rm -rf %s", folder);
     return system(command) ? 1 : test_end();

@@ -299,6 +299,79 @@ static void the_next_generation_finds_the_same_places(void)
     board_free(board);
 }
 
+#define SEVERAL(first)                                                         \
+    "provider \"a\" { base = \"http://127.0.0.1:1\",\n"                         \
+    "  keys = { one = \"" first "\", two = \"sk-two-0123456789\" } }\n"         \
+    "target \"a/x\" { max_in_flight = 1 }\n"                                   \
+    "model \"m\" { \"a/x\" }\n"
+
+static unsigned slot_of(const struct config *c, const char *name)
+{
+    int i = config_find_target(c, name, strlen(name));
+
+    if (i < 0)
+        abort();
+    return c->targets[i].slot;
+}
+
+static enum board_state state_at(const struct generation *g, const char *name,
+                                 struct board *b, char why[64])
+{
+    const struct config *c = g->config;
+
+    return generation_state(c, &c->targets[config_find_target(c, name,
+                                                              strlen(name))],
+                            b, 2, why, 64);
+}
+
+static void a_target_is_as_ready_as_the_readiest_of_its_keys(void)
+{
+    struct board *b = board_new(1, CEIL_BOARD_BYTES);
+    struct generation *g = generation_of(SEVERAL("sk-one-0123456789"));
+    unsigned one, two, whole;
+    char why[64];
+
+    CHECK(generation_attach(g->config, b) == 0);
+    generation_limits(g->config, b);
+    one = slot_of(g->config, "a/x#one");
+    two = slot_of(g->config, "a/x#two");
+    whole = slot_of(g->config, "a/x");
+    CHECK(state_at(g, "a/x", b, why) == BOARD_READY);
+    board_cool(b, one, 1, US_PER_S, "refused");
+    CHECK(state_at(g, "a/x", b, why) == BOARD_READY);
+    CHECK(state_at(g, "a/x#one", b, why) == BOARD_COOLING);
+    CHECK(board_enter(b, two, 1) && !board_enter(b, two, 1));
+    CHECK(board_enter(b, whole, 1) && board_enter(b, whole, 1));
+    CHECK(state_at(g, "a/x", b, why) == BOARD_SATURATED);
+    board_leave(b, two);
+    board_cool(b, two, 1, US_PER_S, "limited");
+    CHECK(state_at(g, "a/x", b, why) == BOARD_COOLING);
+    CHECK(strcmp(why, "refused") == 0);
+    board_operate(b, whole, BOARD_MAINT, -1);
+    CHECK(state_at(g, "a/x", b, why) == BOARD_MAINT);
+    generation_release(g);
+    board_free(b);
+}
+
+static void only_another_key_ends_the_rest_of_one(void)
+{
+    struct board *b = board_new(1, CEIL_BOARD_BYTES);
+    struct generation *old = generation_of(SEVERAL("sk-one-0123456789"));
+    struct generation *new = generation_of(SEVERAL("sk-new-0123456789"));
+    char why[64];
+
+    CHECK(generation_attach(old->config, b) == 0);
+    CHECK(generation_attach(new->config, b) == 0);
+    board_cool(b, slot_of(new->config, "a/x#one"), 1, US_PER_S, "refused");
+    board_cool(b, slot_of(new->config, "a/x#two"), 1, US_PER_S, "refused");
+    generation_renew(old->config, new->config, b);
+    CHECK(state_at(new, "a/x#one", b, why) == BOARD_READY);
+    CHECK(state_at(new, "a/x#two", b, why) == BOARD_COOLING);
+    generation_release(old);
+    generation_release(new);
+    board_free(b);
+}
+
 static void a_full_board_is_said(void)
 {
     struct board *board = board_new(1, CEIL_BOARD_BYTES);
@@ -340,6 +413,8 @@ int main(void)
     RUN(the_last_of_many_holders_frees_it);
     RUN(limits_stand_on_the_board_and_are_in_force_when_adopted);
     RUN(the_next_generation_finds_the_same_places);
+    RUN(a_target_is_as_ready_as_the_readiest_of_its_keys);
+    RUN(only_another_key_ends_the_rest_of_one);
     RUN(a_full_board_is_said);
     clean_up();
     return test_end();

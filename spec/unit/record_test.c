@@ -26,7 +26,7 @@ static void end(struct record *r, const char *model, double usd, const char *ua)
     record_add(r, RECORD_end, I(200), "", "--", I(2), "qwen/plus", model,
                "provider_overloaded", I(50), I(120), I(900), I(312500),
                I(1500000), I(210), I(10), I(20), I(-1), I(-1), I(-1), usd, I(321),
-               I(4000), "127.0.0.1", ua, "stop");
+               I(4000), "127.0.0.1", ua, "stop", "spare");
 }
 
 /* The record as JSON with a NUL behind it; owned by the caller. */
@@ -88,7 +88,7 @@ static void add_every_kind(struct record *r)
     record_add(r, RECORD_edit, "model", "engine", I(9));
     record_add(r, RECORD_attempt, I(1), "a/x", I(11), I(429),
                "provider_rate_limited", "slow down", I(1), I(2), I(-1), I(4), 1,
-               "up-7");
+               "up-7", "spare");
     record_add(r, RECORD_trace, "why", "because");
     record_add(r, RECORD_fault, "error", "m", "p.lua:1", "tb", "default_route");
     end(r, "plus-1", 0.000123, "curl/8");
@@ -114,7 +114,7 @@ static const char *const entries[][2] = {
     {"attempt", "\"id\":1,\"target\":\"a/x\",\"start_us\":11,\"status\":429,"
                 "\"error\":\"provider_rate_limited\",\"detail\":\"slow down\","
                 "\"connect_us\":1,\"head_us\":2,\"first_us\":-1,\"total_us\":4,"
-                "\"reused\":true,\"upstream_id\":\"up-7\"}"},
+                "\"reused\":true,\"upstream_id\":\"up-7\",\"key\":\"spare\"}"},
     {"trace", "\"key\":\"why\",\"value\":\"because\"}"},
     {"fault", "\"message\":\"m\",\"where\":\"p.lua:1\",\"traceback\":\"tb\","
               "\"effect\":\"default_route\"}"},
@@ -125,7 +125,8 @@ static const char *const entries[][2] = {
             "\"total_us\":1500000,\"overhead_us\":210,\"in\":10,\"out\":20,"
             "\"cache_read\":-1,\"cache_write\":-1,\"reasoning\":-1,"
             "\"usd\":0.000123,\"bytes_in\":321,\"bytes_out\":4000,"
-            "\"ip\":\"127.0.0.1\",\"ua\":\"curl/8\",\"finish\":\"stop\"}"},
+            "\"ip\":\"127.0.0.1\",\"ua\":\"curl/8\",\"finish\":\"stop\","
+            "\"key\":\"spare\"}"},
 };
 
 static void every_kind_comes_back_in_its_order(void)
@@ -309,7 +310,8 @@ static void at_the_ceiling_entries_are_counted_and_the_end_still_fits(void)
         record_add(&r, RECORD_end, I(200), "provider_timeout_first_token", "--",
                    I(2), text, text, "provider_timeout_first_token", I(1), I(1),
                    I(1), I(1), I(1), I(1), I(1), I(1), I(1), I(1), I(1), 1.0, I(1),
-                   I(1), "127.0.0.1", "a user agent of some length/1.0", "stop");
+                   I(1), "127.0.0.1", "a user agent of some length/1.0", "stop",
+                   "spare");
         CHECK_ROW(n, r.bytes.len <= CEIL_RECORD_BYTES);
         json = json_of(&r);
         line = line_of(&r);
@@ -396,7 +398,7 @@ static void the_line_is_as_documented(void)
         "\"msg\":\"request\",\"v\":1,\"id\":\"req-1\","
         "\"trace\":\"0af7651916cd43dd8448eb211c80319c\",\"client\":\"web\","
         "\"op\":\"chat\",\"stream\":true,\"model\":\"chat\","
-        "\"target\":\"qwen/plus\",\"resp_model\":\"plus-1\",\"code\":200,"
+        "\"target\":\"qwen/plus\",\"key\":\"spare\",\"resp_model\":\"plus-1\",\"code\":200,"
         "\"error_type\":\"\",\"end\":\"--\",\"attempts\":2,"
         "\"fallback\":\"provider_overloaded\",\"policy\":\"plain@a1b2c3\","
         "\"finish\":\"stop\",\"t\":{\"recv\":0.050,\"policy\":0.120,"
@@ -428,7 +430,7 @@ static void what_is_not_known_is_left_out_of_the_line(void)
                "short");
     record_add(&r, RECORD_end, I(499), "caller_cancelled", "CC", I(0), "", "", "",
                I(-1), I(-1), I(-1), I(-1), I(-1), I(-1), I(-1), I(-1), I(-1), I(-1),
-               I(-1), -1.0, I(0), I(0), "", "", "");
+               I(-1), -1.0, I(0), I(0), "", "", "", "");
     line = line_of(&r);
     CHECK(json_check(line, strlen(line), 4, &fault) == 0);
     CHECK(has(line, "\"t\":{},\"tok\":{}"));

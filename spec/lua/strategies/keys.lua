@@ -1,11 +1,18 @@
--- Keys of one model in rotation: dead ones go at once, limited ones rest, others
--- are repeated with a growing pause inside the deadline.
+-- All keys of a model's targets in rotation: dead ones go at once, limited ones
+-- rest, others are repeated with a growing pause inside the deadline.
 local leme = require "leme"
 local pick = leme.pick
 
+local function ready_keys(req)
+  local all = {}
+  for _, t in ipairs(leme.targets(req.model)) do
+    table.move(#t.keys > 0 and t.keys or { t }, 1, math.max(#t.keys, 1), #all + 1, all)
+  end
+  return pick.filter(all, function(t) return t.state == "ready" end)
+end
+
 return leme.policy { name = "keys", route = function(req)
-  local pool = pick.filter(leme.targets(req.model), function(t) return t.state == "ready" end)
-  local delay, last = 0.5, nil
+  local pool, delay, last = ready_keys(req), 0.5, nil
   while #pool > 0 and req.remaining > 2 do
     local t = pick.weighted(pool)
     last = req:try(t, { total = req.remaining })

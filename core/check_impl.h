@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * check_impl: what the files of check share. Nobody else includes it.
+ */
+#ifndef LEME_CHECK_IMPL_H
+#define LEME_CHECK_IMPL_H
+
+struct config;
+struct policy_fault;
+struct policy_state;
+
+/** ${state} is NULL when it could not be built: ${fault} says why. */
+typedef void check_use(void *arg, struct policy_state *state,
+                       struct policy_fault *fault);
+
+/**
+ * Build ${config} (given away) as a server would, on a board and in a Lua state
+ * that nobody else sees, and let ${use} have the state. 0, or -1 without memory.
+ */
+int check_build(struct config *config, const char *lua_dir, check_use *use,
+                void *arg);
+
+#endif
