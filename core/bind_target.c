@@ -70,6 +70,21 @@ static void set_list(lua_State *L, const char *key, char **list, size_t n)
     lua_setfield(L, -2, key);
 }
 
+/* What a short prompt costs now. */
+static void set_price(lua_State *L, const struct prices *prices)
+{
+    const struct price *p = price_at(prices, 0, clock_wall());
+
+    if (p && p->input >= 0)
+        set_number(L, "price_in", p->input);
+    if (p && p->output >= 0)
+        set_number(L, "price_out", p->output);
+    if (p && p->cached >= 0)
+        set_number(L, "price_cached", p->cached);
+    if (p && prices->date)
+        set_text(L, "price_date", prices->date);
+}
+
 static void push_target(lua_State *L, const struct config *c, size_t i)
 {
     const struct target *t = &c->targets[i];
@@ -82,12 +97,7 @@ static void push_target(lua_State *L, const struct config *c, size_t i)
     set_text(L, "provider", c->providers[t->provider].name);
     set_number(L, "weight", t->weight);
     set_count(L, "priority", t->priority);
-    if (t->price_in >= 0)
-        set_number(L, "price_in", t->price_in);
-    if (t->price_out >= 0)
-        set_number(L, "price_out", t->price_out);
-    if (t->price_cached >= 0)
-        set_number(L, "price_cached", t->price_cached);
+    set_price(L, &t->price);
     set_count(L, "context", t->context);
     set_count(L, "max_output", t->max_output);
     set_count(L, "max_in_flight", t->max_in_flight);

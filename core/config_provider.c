@@ -268,6 +268,7 @@ static void build_provider(struct loader *l, const struct block *b)
     int other;
 
     memset(&d, 0, sizeof d);
+    d.provider.price_factor = 1;
     d.provider.name = config_keep(l, b->name);
     d.provider.where = config_here(l, b->line);
     d.provider.service = b->section == SECTION_SERVICE;

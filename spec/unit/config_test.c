@@ -159,13 +159,14 @@ static void targets_and_models_hold_what_was_written(void)
     t = target_of(c, "openai/gpt-4o");
     CHECK(strcmp(t->model, "gpt-4o") == 0);
     CHECK(strcmp(c->providers[t->provider].name, "openai") == 0);
-    CHECK(t->weight == 2.5 && t->price_in == 2.5 && t->price_out == 10);
-    CHECK(t->price_cached == 1.25 && t->context == 128000 && t->rpm == 500);
+    CHECK(t->weight == 2.5 && t->price.n == 1);
+    CHECK(t->price.list[0].input == 2.5 && t->price.list[0].output == 10);
+    CHECK(t->price.list[0].cached == 1.25 && t->context == 128000 && t->rpm == 500);
     CHECK(t->max_output == 16384 && t->priority == 2 && t->max_in_flight == 8);
     CHECK(t->ntags == 2 && strcmp(t->tags[1], "dear") == 0 && t->ncaps == 2);
     t = target_of(c, "mine/meta/llama-3");
-    CHECK(strcmp(t->model, "meta/llama-3") == 0 && t->price_in == 0);
-    CHECK(t->price_out == -1 && t->weight == 1 && t->priority == 1);
+    CHECK(strcmp(t->model, "meta/llama-3") == 0 && t->price.n == 1);
+    CHECK(t->price.list[0].input == 0 && t->price.list[0].output == -1 && t->weight == 1 && t->priority == 1);
     /* list_targets is on: each target is a model too. */
     CHECK(c->ntargets == 4 && c->nmodels == 2 + 4);
     m = model_of(c, "fast");
