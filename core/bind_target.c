@@ -5,6 +5,7 @@
  */
 #include "bind_impl.h"
 
+#include "answer.h"
 #include "board.h"
 #include "config.h"
 
@@ -295,8 +296,21 @@ static int host_probe(lua_State *L)
     return 1;
 }
 
+/* cost(i, input, output) -> US dollars for so many tokens now, or nil */
+static int host_cost(lua_State *L)
+{
+    struct bind *b = bind_of(L);
+    const struct target *t = check_target(L, b, 1);
+    struct usage u = {luaL_checkinteger(L, 2), luaL_checkinteger(L, 3),
+                      -1, -1, -1, -1, -1, -1};
+    double cost = price_cost(&t->price, &u, b->wall);
+
+    return push_sample(L, b, "cost", t, cost >= 0, cost);
+}
+
 static const luaL_Reg functions[] = {
     {"catalog", host_catalog},     {"inflight", host_inflight},
+    {"cost", host_cost},
     {"state", host_state},         {"usable", host_usable},
     {"weight", host_weight},
     {"ewma", host_ewma},           {"quantile", host_quantile},

@@ -11,53 +11,54 @@
 struct check {
     const char *spool;      /* the file that stands for stdin, or NULL */
     bool json;
-    int errors, warnings;
+    int counts[3];          /* errors, warnings, notes */
 };
+
+static const char *const severities[] = {"error", "warning", "note"};
 
 static const char *const formats[] = {"text", "json", NULL};
 
 static void as_json(const struct check *c, const char *file, int line,
                     const char *severity, const char *message)
 {
-    printf("%s{\"file\":", c->errors + c->warnings > 1 ? "," : "");
+    printf("%s{\"file\":",
+           c->counts[0] + c->counts[1] + c->counts[2] > 1 ? "," : "");
     cli_json(stdout, file, strlen(file));
     printf(",\"line\":%d,\"severity\":\"%s\",\"message\":", line, severity);
     cli_json(stdout, message, strlen(message));
     putchar('}');
 }
 
-static void finding(void *arg, const char *file, int line, int warning,
+static void finding(void *arg, const char *file, int line, int severity,
                     const char *message)
 {
-    const char *severity = warning ? "warning" : "error";
+    static const enum cli_colour colours[] = {CLI_RED, CLI_YELLOW, CLI_DIM};
     struct check *c = arg;
 
-    if (warning)
-        c->warnings++;
-    else
-        c->errors++;
+    c->counts[severity]++;
     if (c->spool && strcmp(file, c->spool) == 0)
         file = "stdin";
     if (c->json) {
-        as_json(c, file, line, severity, message);
+        as_json(c, file, line, severities[severity], message);
         return;
     }
     printf("%s:", file);
     if (line > 0)
         printf("%d:", line);
     printf(" %s%s:%s %s\n",
-           cli_colour(stdout, warning ? CLI_YELLOW : CLI_RED), severity,
+           cli_colour(stdout, colours[severity]), severities[severity],
            cli_colour(stdout, CLI_PLAIN), message);
 }
 
 static void total(const struct check *c)
 {
+    int errors = c->counts[0], warnings = c->counts[1];
+
     if (c->json)
-        printf("],\"errors\":%d,\"warnings\":%d}\n", c->errors, c->warnings);
+        printf("],\"errors\":%d,\"warnings\":%d}\n", errors, warnings);
     else
-        printf("%d error%s, %d warning%s\n", c->errors,
-               c->errors == 1 ? "" : "s", c->warnings,
-               c->warnings == 1 ? "" : "s");
+        printf("%d error%s, %d warning%s\n", errors, errors == 1 ? "" : "s",
+               warnings, warnings == 1 ? "" : "s");
 }
 
 static int check(const struct cli_args *args, const char *config,
@@ -74,7 +75,7 @@ static int check(const struct cli_args *args, const char *config,
         cli_say("the check itself failed (%d)", code);
         return cli_status_of(code);
     }
-    if (code || c->errors || (strict && *strict == '1' && c->warnings))
+    if (code || c->counts[0] || (strict && *strict == '1' && c->counts[1]))
         return CLI_REFUSED;
     return CLI_OK;
 }

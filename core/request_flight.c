@@ -532,7 +532,12 @@ bool flight_text(struct flight *f, int what, struct buf *out)
 {
     size_t len = f->kept.len;
     const char *bytes = kept_bytes(f);
+    double cost;
 
+    if (what == PLAN_ANSWER_COST) {
+        cost = flight_cost(f);
+        return cost >= 0 && buf_addf(out, "%.17g", cost) == 0;
+    }
     if (f->transfer && f->target >= 0) {
         if (transfer_state(f->transfer)->event_stream &&
             what == PLAN_ANSWER_TEXT) {
