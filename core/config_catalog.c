@@ -427,14 +427,16 @@ static void take(struct loader *l, struct target *t, const struct price_list *p,
         t->caps[t->ncaps++] = config_keep(l, r->about.caps[i]);
 }
 
-static const char *nearest_row(const struct price_list *p, const char *name)
+static const char *nearest_row(struct loader *l, const struct price_list *p,
+                               const char *name)
 {
-    const char *near = NULL;
+    const char **names = p ? config_array(&l->scratch, p->n, sizeof *names)
+                           : NULL;
     size_t i;
 
-    for (i = 0; p && i < p->n && !near; i++)
-        near = config_nearest(name, &p->rows[i].name, 1);
-    return near;
+    for (i = 0; names && i < p->n; i++)
+        names[i] = p->rows[i].name;
+    return names ? config_nearest(name, names, p->n) : NULL;
 }
 
 /* catalog = "openai/gpt-4o" of a target: that row and no other. */
@@ -451,9 +453,9 @@ static void fill_by_row(struct catalog *k, struct target *t)
     take(k->l, t, p, r);
     if (own || r)
         return;
-    near = nearest_row(k->own, t->catalog);
+    near = nearest_row(k->l, k->own, t->catalog);
     if (!near)
-        near = nearest_row(p, t->catalog);
+        near = nearest_row(k->l, p, t->catalog);
     config_wrong(k->l, t->where.line, "catalog", "target \"%s\": \"catalog\": no "
                  "price list has that row%s%s%s", t->name,
                  near ? "; did you mean \"" : "", near ? near : "",

@@ -59,7 +59,10 @@ static double prompt(const struct price *p, const struct usage *u)
     fresh = input - read - written - hour;
     if (fresh < 0)
         fresh = input;
-    audio = smaller(counted(u->audio), fresh);
+    /* Mistral counts sound beside the prompt. */
+    audio = counted(u->audio);
+    if (audio > fresh)
+        fresh += audio;
     if (p->input < 0 || (hour > 0 && p->cache_write_1h < 0))
         return -1;
     return (fresh - audio) * p->input + audio * own(p->audio, p->input) +
