@@ -71,6 +71,10 @@ int dialect_event(struct policy_state *s, int stream, const char *event,
 /** The provider's clean end. */
 int dialect_finish(struct policy_state *s, int stream, struct buf *out,
                    struct dialect_fault *fault);
+/** What a stream that is cut has counted: an OpenAI event's data, appended;
+ * nothing when it has not counted yet. */
+int dialect_counted(struct policy_state *s, int stream, struct buf *out,
+                    struct dialect_fault *fault);
 void dialect_close(struct policy_state *s, int stream);
 
 /* The client's side: ${surface} is "messages" or "responses". */

@@ -160,7 +160,8 @@ static void count_flight(struct flight *f, const struct target *t)
 
         add(r, METRIC_HEDGES, key_of(r, 3, f->committed), result, 1);
     }
-    if (f->ok || f->committed)
+    /* Losers are paid for as well. */
+    if (f->ok || f->committed || f->answer.usage.input >= 0)
         count_tokens(f, t, provider);
 }
 

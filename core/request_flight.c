@@ -74,6 +74,8 @@ static void flight_end(struct flight *f, enum error_type e, const char *detail)
     /* First: the sentence may be the transfer's own. */
     if (detail)
         snprintf(f->detail, sizeof f->detail, "%s", detail);
+    if (e)
+        source_counted(f);
     if (f->transfer) {
         const struct transfer_state *ts = transfer_state(f->transfer);
 

@@ -108,6 +108,12 @@ function translate.event(state, name, data)
   return data_lines(chunks)
 end
 
+-- What a stream that ends too early has counted so far, as an event's JSON; "" nothing.
+function translate.counted(state)
+  local usage = state.counted and state:counted()
+  return usage and host.encode { choices = host.array {}, usage = usage } or ""
+end
+
 function translate.finish(state)
   local chunks, err, message = state:finish()
   if not chunks then return nil, err, message end

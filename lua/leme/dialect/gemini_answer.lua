@@ -381,6 +381,8 @@ function Stream:event(_, data)
   return host.array(self.out:take())
 end
 
+function Stream:counted() return self.reading.usage end
+
 function Stream:finish()
   if self.ended then return host.array {} end
   local why, message = self.reading:fault()
