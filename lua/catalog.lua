@@ -13,10 +13,9 @@
 local ESCAPES = { b = "\b", f = "\f", n = "\n", r = "\r", t = "\t" }
 
 local function unescape(text)
-  return (text:gsub("\\(u?)(%x?%x?%x?%x?)(.?)", function(u, digits, after)
-    if u == "u" and #digits == 4 then return utf8.char(tonumber(digits, 16)) .. after end
-    local letter = (u .. digits .. after):sub(1, 1)
-    return (ESCAPES[letter] or letter) .. (u .. digits .. after):sub(2)
+  return (text:gsub("\\(.)(%x?%x?%x?%x?)", function(letter, digits)
+    if letter == "u" then return utf8.char((assert(tonumber(digits, 16), "not JSON: \\u"))) end
+    return (ESCAPES[letter] or letter) .. digits
   end))
 end
 
