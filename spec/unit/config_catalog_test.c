@@ -380,6 +380,44 @@ static void recorded_answers_cost_what_hand_or_provider_says(void)
     }
 }
 
+/* What was found in lists is shown as if it had been written. */
+static void what_is_shown_can_be_read_again(void)
+{
+    struct config *c[2] = {NULL, NULL};
+    struct messages m;
+    struct buf shown[2];
+
+    c[0] = load_text("shown.lua",
+                     "provider \"p\" { base = \"http://10.0.0.1\", auth = "
+                     "\"none\", catalog = \"deepseek\", price_factor = 0.5 }\n"
+                     "provider \"q\" { base = \"http://10.0.0.1\", auth = "
+                     "\"none\", price = { input = 1, when = { { since = "
+                     "\"2027-01-01\", above = 5, input = 2 } } } }\n"
+                     "target \"p/deepseek-v4-pro\" {}\ntarget \"q/x\" {}\n"
+                     "target \"q/y\" { catalog = \"anthropic/claude-sonnet-4-5\" }\n"
+                     "model \"m\" { \"p/deepseek-v4-pro\", \"q/x\" }", &m);
+    CHECK(c[0] && m.count == 0);
+    buf_free(&m.text);
+    for (int i = 0; i < 2 && c[i]; i++) {
+        buf_init(&shown[i], MIB);
+        CHECK(config_show(c[i], &shown[i]) == 0 && buf_addc(&shown[i], '\0') == 0);
+        if (i == 0) {
+            c[1] = load_text("shown.json", shown[0].data, &m);
+            CHECK(c[1] && m.count == 0);
+            buf_free(&m.text);
+        }
+    }
+    if (c[0] && c[1])
+        CHECK(strcmp(shown[0].data, shown[1].data) == 0 &&
+              strstr(shown[0].data, "\"input\":0.33,") != NULL &&
+              strstr(shown[0].data, "\"above\":5,\"since\":\"2027-01-01\"") != NULL);
+    for (int i = 0; i < 2; i++) {
+        if (c[i])
+            buf_free(&shown[i]);
+        config_free(c[i]);
+    }
+}
+
 static void peak_hours_and_announced_prices_are_known(void)
 {
     struct config *c = with("target \"deepseek/deepseek-v4-pro\" {}\n"
@@ -422,6 +460,7 @@ int main(int argc, char **argv)
     RUN(a_wrong_list_is_refused_with_file_and_line);
     RUN(a_list_or_row_that_is_not_there_is_refused);
     RUN(recorded_answers_cost_what_hand_or_provider_says);
+    RUN(what_is_shown_can_be_read_again);
     RUN(peak_hours_and_announced_prices_are_known);
     RUN(every_built_in_list_is_sound);
     clean_up();

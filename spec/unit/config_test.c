@@ -295,6 +295,37 @@ static void tables_that_grow_without_bound_are_refused(void)
     buf_free(&m.text);
 }
 
+static void every_way_to_send_a_key_is_checked_and_shown(void)
+{
+    static const char *const ways[][2] = {
+        {"bearer", "authorization"}, {"x-api-key", "x-api-key"},
+        {"api-key", "api-key"},      {"x-goog-api-key", "x-goog-api-key"}};
+    struct messages m;
+    struct config *c;
+    struct buf b;
+    char text[300], shown[60];
+
+    for (size_t i = 0; i < 4; i++) {
+        snprintf(text, sizeof text, "provider \"x\" { base = \"http://10.0.0.1\", "
+                 "key = \"k-0123456789abcdef\", auth = \"%s\" }\n"
+                 "model \"m\" { \"x/y\" }", ways[i][0]);
+        c = load_text("auth.lua", text, &m);
+        buf_free(&m.text);
+        buf_init(&b, 1 << 20);
+        CHECK(c && config_show(c, &b) == 0 && buf_addc(&b, '\0') == 0);
+        snprintf(shown, sizeof shown, "\"auth\":\"%s\"", ways[i][0]);
+        CHECK(c && strstr(b.data, shown));
+        buf_free(&b);
+        config_free(c);
+        snprintf(text, sizeof text, "provider \"x\" { base = \"http://10.0.0.1\", "
+                 "key = \"k-0123456789abcdef\", auth = \"%s\", headers = { "
+                 "[\"%s\"] = \"z\" } }", ways[i][0], ways[i][1]);
+        CHECK(!load_text("twice.lua", text, &m));
+        CHECK(says(&m, "is set twice"));
+        buf_free(&m.text);
+    }
+}
+
 static void nobody_listening_to_faults_is_allowed(void)
 {
     struct config_options options = {.path = "/tmp/no/such/file.lua"};
@@ -317,6 +348,7 @@ int main(int argc, char **argv)
     RUN(defaults_come_from_the_ceilings);
     RUN(a_file_that_is_none_is_refused);
     RUN(tables_that_grow_without_bound_are_refused);
+    RUN(every_way_to_send_a_key_is_checked_and_shown);
     RUN(nobody_listening_to_faults_is_allowed);
     clean_up();
     return test_end();
