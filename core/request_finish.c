@@ -70,14 +70,17 @@ static void observe(struct request *r, enum metric m, uint64_t key,
 double flight_cost(const struct flight *f)
 {
     const struct target *t;
-    us_t ago = clock_now() - f->started;
+    us_t wall = 0;
 
     if (f->target < 0)
         return -1;
     t = &f->request->config->targets[f->target];
     if (t->listed && f->answer.special_tier)
         return -1;
-    return price_cost(&t->price, &f->answer.usage, clock_wall() - ago);
+    /* A single price holds always. */
+    if (t->price.n > 1)
+        wall = clock_wall() - (clock_now() - f->started);
+    return price_cost(&t->price, &f->answer.usage, wall);
 }
 
 static void sample_board(struct flight *f, const struct target *t)
