@@ -430,13 +430,17 @@ static void take(struct loader *l, struct target *t, const struct price_list *p,
 static const char *nearest_row(struct loader *l, const struct price_list *p,
                                const char *name)
 {
-    const char **names = p ? config_array(&l->scratch, p->n, sizeof *names)
-                           : NULL;
+    const char **names;
     size_t i;
 
-    for (i = 0; names && i < p->n; i++)
+    if (!p || !p->rows)
+        return NULL;
+    names = config_array(&l->scratch, p->n, sizeof *names);
+    if (!names)
+        return NULL;
+    for (i = 0; i < p->n; i++)
         names[i] = p->rows[i].name;
-    return names ? config_nearest(name, names, p->n) : NULL;
+    return config_nearest(name, names, p->n);
 }
 
 /* catalog = "openai/gpt-4o" of a target: that row and no other. */

@@ -177,6 +177,13 @@ void config_price_init(struct price_draft *d)
     *d = (struct price_draft){.price = unknown};
 }
 
+static bool any_rate(const struct price *p)
+{
+    return p->input >= 0 || p->output >= 0 || p->cached >= 0 ||
+           p->cache_write >= 0 || p->cache_write_1h >= 0 || p->audio >= 0 ||
+           p->reasoning >= 0 || p->thinking >= 0;
+}
+
 void config_price_keep(const struct config_spot *s, const struct price_draft *d,
                        struct prices *out)
 {
@@ -185,7 +192,7 @@ void config_price_keep(const struct config_spot *s, const struct price_draft *d,
     size_t count = 1;
 
     *out = (struct prices){.date = d->date};
-    if (memcmp(&d->price, &unknown, sizeof unknown) == 0 && !first)
+    if (!any_rate(&d->price) && !first)
         return;
     for (n = first; n; n = n->next)
         count++;
