@@ -14,6 +14,8 @@ codes = true
 
 files["lua/leme"] = { read_globals = { "host", "rawset" } }
 files["lua/leme/meta.lua"] = { ignore = { "212", "221", "241", "211" }, max_line_length = 120 }
+files["lua/leme/prices"] = { read_globals = { "catalog", "price" } }
 files["lua/embed.lua"] = { std = "lua54" }
+files["lua/catalog.lua"] = { std = "lua54" }
 files["spec/lua"] = { std = "lua54+busted", max_line_length = 150 }
 files["spec/lua/strategies"] = { std = std }

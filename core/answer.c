@@ -26,6 +26,7 @@ struct reading {
     struct piece model;
     struct piece finish;    /* of choice 0 */
     struct usage usage;
+    bool special_tier;
     bool usage_seen;
     bool usage_top;         /* from the root: the others must not replace it */
     bool choices;           /* an item in choices */
@@ -38,7 +39,7 @@ struct reading {
     bool starved;           /* finish_reason insufficient_system_resource */
 };
 
-static const struct usage usage_unknown = {-1, -1, -1, -1, -1, -1};
+static const struct usage usage_unknown = {-1, -1, -1, -1, -1, -1, -1, -1};
 
 void answer_init(struct answer *a)
 {
@@ -157,6 +158,10 @@ static bool input_detail(struct scan *s, struct piece key)
         return largest(s, &s->to->usage.cache_read);
     if (IS(key, "cache_write_tokens") || IS(key, "cache_creation_tokens"))
         return largest(s, &s->to->usage.cache_write);
+    if (IS(key, "cache_write_1h_tokens"))
+        return largest(s, &s->to->usage.cache_write_1h);
+    if (IS(key, "audio_tokens"))
+        return largest(s, &s->to->usage.audio);
     return skip(s);
 }
 
@@ -224,8 +229,8 @@ static void usage_merge(struct usage *to, const struct usage *from)
     int64_t *t = (int64_t *)(void *)to;
     const int64_t *f = (const int64_t *)(const void *)from;
 
-    _Static_assert(sizeof *to == 6 * sizeof *t, "usage holds six counts");
-    for (int i = 0; i < 6; i++)
+    _Static_assert(sizeof *to == 8 * sizeof *t, "usage holds eight counts");
+    for (int i = 0; i < 8; i++)
         if (f[i] >= 0)
             t[i] = f[i];
 }
@@ -329,6 +334,19 @@ static bool object_name(struct scan *s)
     return true;
 }
 
+/* Work that may wait costs half, work that may not costs more. */
+static bool service_tier(struct scan *s)
+{
+    static const char *const special[] = {"flex", "batch", "priority", "fast"};
+    struct piece tier = {NULL, 0, false};
+
+    if (!scalar_piece(s, &tier))
+        return false;
+    for (size_t i = 0; i < sizeof special / sizeof *special; i++)
+        s->to->special_tier |= is(tier, special[i], strlen(special[i]));
+    return true;
+}
+
 static bool root_member(struct scan *s, struct piece key)
 {
     switch (key.len) {
@@ -353,6 +371,10 @@ static bool root_member(struct scan *s, struct piece key)
     case 7:
         if (IS(key, "choices") && *s->p == '[')
             return items(s, choice_item);
+        break;
+    case 12:
+        if (IS(key, "service_tier"))
+            return service_tier(s);
         break;
     }
     return skip(s);
@@ -410,6 +432,7 @@ static bool commit(struct answer *a, struct reading *r, const char *text,
     if (r->finish.len)
         keep(a->finish, sizeof a->finish, r->finish);
     a->tool_calls |= r->tool_calls;
+    a->special_tier |= r->special_tier;
     if (!is_error(r))
         return false;
     if (r->error || r->object_error)

@@ -19,8 +19,10 @@ struct usage {
     int64_t output;         /* completion_tokens, reasoning included */
     int64_t total;
     int64_t cache_read;
-    int64_t cache_write;
+    int64_t cache_write;    /* for however long */
     int64_t reasoning;
+    int64_t cache_write_1h; /* those of them that stay an hour */
+    int64_t audio;          /* of the prompt */
 };
 
 /** What is known of one answer so far. answer_init before use. */
@@ -32,6 +34,7 @@ struct answer {
     bool content;           /* a content-bearing event (or body) was seen */
     bool done;              /* [DONE] was seen */
     bool tool_calls;        /* any tool or function call was seen */
+    bool special_tier;      /* service_tier says the list price does not hold */
     enum error_type error;  /* of a top-level error; ERROR_none */
 };
 

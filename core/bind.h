@@ -28,13 +28,15 @@ struct plan;
 #define PLAN_OVERLAYS 16
 #define PLAN_ANSWER_TEXT 0
 #define PLAN_ANSWER_BODY 1
+#define PLAN_ANSWER_COST 2
 
 /** What the request behind a plan can be asked. */
 struct plan_view {
     /** Header ${name} (lower case) or NULL; *${len} bytes. */
     const char *(*header)(void *owner, const char *name, size_t *len);
-    /** Bytes received of attempt ${id}: its text decoded, or its body. Appended
-     * to ${out}. false: no such attempt. */
+    /** Bytes received of attempt ${id}: its text decoded, or its body; or what
+     * it costs as a number. Appended to ${out}. false: no such attempt, or its
+     * cost is not known (yet). */
     bool (*answer)(void *owner, unsigned id, int what, struct buf *out);
 };
 

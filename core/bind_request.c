@@ -9,6 +9,7 @@
 #include "config.h"
 #include "record.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -397,19 +398,18 @@ static int request_newindex(lua_State *L)
 
 /* -- of attempts ----------------------------------------------------------- */
 
-/* answer(req, id, what) -> text | nil */
+/* answer(req, id, "text" | "body" | "cost") -> text | nil */
 static int host_answer(lua_State *L)
 {
+    static const char *const whats[] = {"text", "body", "cost", NULL};
     struct plan *plan = bind_check_plan(L, 1);
     struct bind *b = bind_of(L);
     lua_Integer id = luaL_checkinteger(L, 2);
-    const char *what = luaL_checkstring(L, 3);
+    int what = luaL_checkoption(L, 3, NULL, whats);
 
+    static_assert(PLAN_ANSWER_BODY == 1 && PLAN_ANSWER_COST == 2, "whats");
     b->scratch.len = 0;
-    if (!plan->view->answer(plan->owner, (unsigned)id,
-                            strcmp(what, "text") ? PLAN_ANSWER_BODY
-                                                 : PLAN_ANSWER_TEXT,
-                            &b->scratch)) {
+    if (!plan->view->answer(plan->owner, (unsigned)id, what, &b->scratch)) {
         lua_pushnil(L);
         return 1;
     }

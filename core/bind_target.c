@@ -5,6 +5,7 @@
  */
 #include "bind_impl.h"
 
+#include "answer.h"
 #include "board.h"
 #include "config.h"
 #include "generation.h"
@@ -71,6 +72,21 @@ static void set_list(lua_State *L, const char *key, char **list, size_t n)
     lua_setfield(L, -2, key);
 }
 
+/* What a short prompt costs now. */
+static void set_price(lua_State *L, const struct prices *prices)
+{
+    const struct price *p = price_at(prices, 0, clock_wall());
+
+    if (p && p->input >= 0)
+        set_number(L, "price_in", p->input);
+    if (p && p->output >= 0)
+        set_number(L, "price_out", p->output);
+    if (p && p->cached >= 0)
+        set_number(L, "price_cached", p->cached);
+    if (p && prices->date)
+        set_text(L, "price_date", prices->date);
+}
+
 static void push_target(lua_State *L, const struct config *c, size_t i)
 {
     const struct target *t = &c->targets[i];
@@ -83,12 +99,7 @@ static void push_target(lua_State *L, const struct config *c, size_t i)
     set_text(L, "provider", c->providers[t->provider].name);
     set_number(L, "weight", t->weight);
     set_count(L, "priority", t->priority);
-    if (t->price_in >= 0)
-        set_number(L, "price_in", t->price_in);
-    if (t->price_out >= 0)
-        set_number(L, "price_out", t->price_out);
-    if (t->price_cached >= 0)
-        set_number(L, "price_cached", t->price_cached);
+    set_price(L, &t->price);
     set_count(L, "context", t->context);
     set_count(L, "max_output", t->max_output);
     set_count(L, "max_in_flight", t->max_in_flight);
@@ -292,8 +303,21 @@ static int host_probe(lua_State *L)
     return 1;
 }
 
+/* cost(i, input, output) -> US dollars for so many tokens now, or nil */
+static int host_cost(lua_State *L)
+{
+    struct bind *b = bind_of(L);
+    const struct target *t = check_target(L, b, 1);
+    struct usage u = {luaL_checkinteger(L, 2), luaL_checkinteger(L, 3),
+                      -1, -1, -1, -1, -1, -1};
+    double cost = price_cost(&t->price, &u, b->wall);
+
+    return push_sample(L, b, "cost", t, cost >= 0, cost);
+}
+
 static const luaL_Reg functions[] = {
     {"catalog", host_catalog},     {"inflight", host_inflight},
+    {"cost", host_cost},
     {"state", host_state},         {"usable", host_usable},
     {"weight", host_weight},
     {"ewma", host_ewma},           {"quantile", host_quantile},

@@ -13,6 +13,7 @@
 #include "metrics.h"
 #include "policy.h"
 
+#include <stdio.h>
 #include <string.h>
 
 struct checking {
@@ -22,17 +23,68 @@ struct checking {
     int errors;
 };
 
-static void found(struct checking *k, const char *file, int line, bool warning,
-                  const char *message)
+enum severity { ERROR, WARNING, NOTE };
+
+static void found(struct checking *k, const char *file, int line,
+                  enum severity severity, const char *message)
 {
-    k->errors += !warning;
+    k->errors += severity == ERROR;
     if (k->report)
-        k->report(k->arg, file, line, warning, message);
+        k->report(k->arg, file, line, (int)severity, message);
 }
 
 static void on_issue(void *arg, const struct config_issue *issue)
 {
-    found(arg, issue->file, issue->line, issue->warning, issue->message);
+    found(arg, issue->file, issue->line, issue->warning ? WARNING : ERROR,
+          issue->message);
+}
+
+/* Nobody reads a thousand notes. */
+#define NOTES 20
+
+static void note_unpriced(struct checking *k, const struct config *c)
+{
+    char message[400];
+    size_t i, n = 0;
+
+    for (i = 0; i < c->ntargets; i++) {
+        const struct target *t = &c->targets[i];
+
+        if (t->price.n || t->key || n++ >= NOTES)
+            continue;
+        snprintf(message, sizeof message, "target \"%s\": no price is known, so "
+                 "what it answers counts as unpriced: price = { input = ..., "
+                 "output = ... } says it", t->name);
+        found(k, t->where.file, t->where.line, NOTE, message);
+    }
+    if (n <= NOTES)
+        return;
+    snprintf(message, sizeof message, "%zu more targets have no known price",
+             n - NOTES);
+    found(k, c->path, 0, NOTE, message);
+}
+
+static void note_dates(struct checking *k, const struct config *c)
+{
+    const char *oldest = NULL, *newest = NULL;
+    char message[200];
+    size_t i, n = 0;
+
+    for (i = 0; i < c->ntargets; i++) {
+        const char *date = c->targets[i].price.date;
+
+        if (!date)
+            continue;
+        n++;
+        oldest = !oldest || strcmp(date, oldest) < 0 ? date : oldest;
+        newest = !newest || strcmp(date, newest) > 0 ? date : newest;
+    }
+    if (!n)
+        return;
+    snprintf(message, sizeof message, "the prices of %zu target%s are of %s%s%s",
+             n, n == 1 ? "" : "s", oldest, strcmp(oldest, newest) ? " to " : "",
+             strcmp(oldest, newest) ? newest : "");
+    found(k, c->path, 0, NOTE, message);
 }
 
 static void no_log(void *arg, const char *level, const char *text, size_t len)
@@ -49,7 +101,7 @@ static void report_fault(struct checking *k, const struct config *c,
     struct blame b;
 
     blame_policy(f, &b);
-    found(k, b.file[0] ? b.file : c->path, b.line, false, b.message);
+    found(k, b.file[0] ? b.file : c->path, b.line, ERROR, b.message);
 }
 
 static void run_tests(void *arg, struct policy_state *state,
@@ -98,6 +150,8 @@ int leme_check(const char *config, const char *lua_dir, leme_check_fn *report,
     if (!c)
         return k.errors ? k.errors : LEME_BAD_CONFIG;
     k.config = c;
+    note_unpriced(&k, c);
+    note_dates(&k, c);
     if (check_build(c, lua_dir, run_tests, &k))
         return LEME_BAD_CONFIG;
     return k.errors;

@@ -91,7 +91,7 @@ int cli_unknown(const struct cli_command *command, const char *what,
 struct cli_findings {
     const char *spool;              /* the file that stands for stdin, or NULL */
     bool json;
-    int errors, warnings;
+    int counts[3];                  /* errors, warnings, notes */
 };
 /** Ask the providers of ${config} about their keys, for at most ${seconds}; print
  * what they say and count it. 0, or a negative code of leme.h. */

@@ -10,6 +10,8 @@
 
 enum { SECONDS_MAX = 600, SECONDS_USUAL = 10 };
 
+static const char *const severities[] = {"error", "warning", "note"};
+
 static const char *const formats[] = {"text", "json", NULL};
 
 static void as_json(const struct cli_findings *c, const char *file, int line,
@@ -17,28 +19,26 @@ static void as_json(const struct cli_findings *c, const char *file, int line,
 {
     if (c->spool && strcmp(file, c->spool) == 0)
         file = "stdin";
-    printf("%s{\"file\":", c->errors + c->warnings > 1 ? "," : "");
+    printf("%s{\"file\":",
+           c->counts[0] + c->counts[1] + c->counts[2] > 1 ? "," : "");
     cli_json(stdout, file, strlen(file));
     printf(",\"line\":%d,\"severity\":\"%s\",\"message\":", line, severity);
     cli_json(stdout, message, strlen(message));
     putchar('}');
 }
 
-static void finding(void *arg, const char *file, int line, int warning,
+static void finding(void *arg, const char *file, int line, int severity,
                     const char *message)
 {
-    const char *severity = warning ? "warning" : "error";
+    static const enum cli_colour colours[] = {CLI_RED, CLI_YELLOW, CLI_DIM};
     struct cli_findings *c = arg;
 
-    if (warning)
-        c->warnings++;
-    else
-        c->errors++;
+    c->counts[severity]++;
     if (c->json) {
-        as_json(c, file, line, severity, message);
+        as_json(c, file, line, severities[severity], message);
         return;
     }
-    cli_finding(c, file, line, warning ? CLI_YELLOW : CLI_RED, severity);
+    cli_finding(c, file, line, colours[severity], severities[severity]);
     printf("%s\n", message);
 }
 
@@ -54,12 +54,13 @@ void cli_finding(const struct cli_findings *c, const char *file, int line,
 
 static void total(const struct cli_findings *c)
 {
+    int errors = c->counts[0], warnings = c->counts[1];
+
     if (c->json)
-        printf("\"errors\":%d,\"warnings\":%d}\n", c->errors, c->warnings);
+        printf("\"errors\":%d,\"warnings\":%d}\n", errors, warnings);
     else
-        printf("%d error%s, %d warning%s\n", c->errors,
-               c->errors == 1 ? "" : "s", c->warnings,
-               c->warnings == 1 ? "" : "s");
+        printf("%d error%s, %d warning%s\n", errors, errors == 1 ? "" : "s",
+               warnings, warnings == 1 ? "" : "s");
 }
 
 static bool on(const struct cli_args *args, enum cli_name id)
@@ -88,7 +89,7 @@ static int check(const struct cli_args *args, const char *config, long seconds,
         cli_say("the check itself failed (%d)", code);
         return cli_status_of(code);
     }
-    if (code || c->errors || (on(args, CLI_STRICT) && c->warnings))
+    if (code || c->counts[0] || (on(args, CLI_STRICT) && c->counts[1]))
         return CLI_REFUSED;
     return CLI_OK;
 }

@@ -95,8 +95,8 @@ static void on_key(void *arg, const struct leme_key *k)
     struct online *o = arg;
 
     o->keys++;
-    o->found->errors += !k->ok;
-    o->found->warnings += count_lines(k->missing);
+    o->found->counts[0] += !k->ok;
+    o->found->counts[1] += count_lines(k->missing);
     if (o->found->json)
         as_json(o, k);
     else

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static struct config *make(void)
+struct config *config_make(void)
 {
     struct config *c = calloc(1, sizeof *c);
     struct config_store *store = calloc(1, sizeof *store);
@@ -83,7 +83,7 @@ static int read_all(struct loader *l, int fd, size_t size)
     return 0;
 }
 
-static int read_file(struct loader *l)
+int config_read_file(struct loader *l)
 {
     struct stat st;
     int fd = open(l->options->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -103,7 +103,7 @@ static int read_file(struct loader *l)
     return bad;
 }
 
-static bool is_json(const char *path)
+bool config_is_json(const char *path)
 {
     size_t len = strlen(path);
 
@@ -127,9 +127,9 @@ static void sort_secrets(struct config_store *store)
 
 static void load(struct loader *l)
 {
-    if (keep_path(l) || read_file(l))
+    if (keep_path(l) || config_read_file(l))
         return;
-    l->json = is_json(l->options->path);
+    l->json = config_is_json(l->options->path);
     if (l->json)
         config_json_read(l);
     else
@@ -141,6 +141,10 @@ static void load(struct loader *l)
     if (l->partial || l->memory)
         return;
     config_route(l);
+    if (!l->memory)
+        config_catalog(l);
+    if (!l->memory)
+        config_pools(l);
     if (l->memory)
         return;
     if (config_digests(l->c))
@@ -152,7 +156,7 @@ static void load(struct loader *l)
 struct config *config_load(const struct config_options *options,
                            config_report *report, void *arg)
 {
-    struct loader l = {.options = options, .c = make()};
+    struct loader l = {.options = options, .c = config_make(), .end = SECTIONS};
 
     if (!l.c)
         return NULL;

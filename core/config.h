@@ -8,6 +8,7 @@
 #define LEME_CONFIG_H
 
 #include "clock.h"
+#include "price.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -62,6 +63,9 @@ struct provider {
     bool mocked;            /* MOCK_ALWAYS, or WITHOUT_KEY and there is no key */
     bool service;
     us_t timeout;           /* a service's total; 0: the default */
+    struct prices price;    /* of its targets that have none; n is 0: none */
+    double price_factor;    /* listed prices times this; default 1 */
+    char *catalog;          /* whose list prices hold; or NULL: by the address */
     struct config_where where;
 };
 
@@ -74,9 +78,9 @@ struct target {
     char *model;            /* what the provider calls it */
     unsigned provider;      /* index into config.providers */
     double weight;          /* default 1 */
-    double price_in;        /* USD per million tokens; -1 unknown */
-    double price_out;
-    double price_cached;
+    struct prices price;    /* n is 0: unknown */
+    bool listed;            /* it is a list price: of ordinary service only */
+    char *catalog;          /* the row of a price list; or NULL: by the name */
     unsigned context;       /* tokens; 0 unknown */
     unsigned max_output;    /* tokens; 0 unknown */
     unsigned priority;      /* default 1 */
@@ -156,6 +160,7 @@ struct settings {
     size_t lua_request_max;
     bool list_targets;          /* /v1/models shows targets too */
     bool watch;                 /* file watch */
+    char *catalog;              /* a price list of the operator's; or NULL */
     char *log;                  /* "stderr", "stdout" or a path */
     char *log_level;
 };
@@ -163,6 +168,8 @@ struct settings {
 struct config {
     char *path;
     char *dir;                  /* of the file; relative names start here */
+    char *catalog_path;         /* of settings.catalog, resolved; or NULL */
+    unsigned char catalog_digest[32];   /* of its text */
     struct listener *listeners; size_t nlisteners;
     struct listener *admins;    size_t nadmins;
     struct secret admin_key;

@@ -70,7 +70,9 @@ struct node {
 
 enum section { SECTION_LISTEN, SECTION_ADMIN, SECTION_CLIENT, SECTION_PROVIDER,
                SECTION_SERVICE, SECTION_TARGET, SECTION_MODEL,
-               SECTION_SETTINGS, SECTIONS };
+               SECTION_SETTINGS, SECTIONS,
+               /* Those of a price list. */
+               SECTION_CATALOG = SECTIONS, SECTION_PRICE, SECTIONS_ALL };
 
 /** One constructor call, or one entry of the JSON tree. */
 struct block {
@@ -110,7 +112,8 @@ struct loader {
     struct config_store *store;     /* of c */
     struct config_arena scratch;    /* the tree and everything else passing */
     struct block *blocks, **tail;
-    size_t count[SECTIONS];
+    size_t count[SECTIONS_ALL];
+    enum section first, end;        /* sections of a file of this kind */
     struct config_issue *issues;    /* owned; sorted before they are reported */
     size_t nissues, dropped;
     bool json;
@@ -160,7 +163,8 @@ struct config_advice {
 void config_advise(struct config_advice *, const char *word,
                    const char *const *names, size_t n);
 /** The same for a word at the outermost level of a file. */
-void config_advise_root(struct config_advice *, const char *word, bool json);
+void config_advise_root(struct config_advice *, const char *word,
+                        const struct loader *);
 
 /* --- the two languages ---------------------------------------------------- */
 
@@ -233,6 +237,8 @@ void config_set_client_key(const struct config_spot *, const struct node *,
 void config_set_client_tags(const struct config_spot *, const struct node *,
                             void *);
 void config_set_price(const struct config_spot *, const struct node *, void *);
+void config_set_provider_price(const struct config_spot *, const struct node *,
+                               void *);
 void config_set_target_tags(const struct config_spot *, const struct node *,
                             void *);
 void config_set_caps(const struct config_spot *, const struct node *, void *);
@@ -260,6 +266,22 @@ struct provider_draft {
         struct secret secret;
     } *keyed;                   /* of keys = { ... } */
     size_t nkeyed;
+};
+
+/** A price while it is read. */
+struct price_draft {
+    struct price price;
+    const struct node *when;    /* when = { ... } */
+    char *date;
+    unsigned conditions, hours; /* of one price of `when` */
+};
+
+/** One row of a price list; begins with its price. */
+struct price_row {
+    struct price_draft draft;
+    unsigned context, max_output;
+    char **caps;
+    size_t ncaps;
 };
 
 struct model_draft {
@@ -296,10 +318,23 @@ bool config_key_of(const struct config *, const struct provider *p,
                    const char *name);
 /** The pools of each target, and what models call without their policy. */
 void config_pools(struct loader *);
+/** Prices and limits that are not written: config_catalog.c. */
+void config_catalog(struct loader *);
 /** Blocks against each other: config_check.c. */
 void config_check(struct loader *);
 /** `provider "x"` for messages, in ${out}. */
 const char *config_what(const struct block *, char *out, size_t size);
+/** The whole of options->path to c->source: config.c. 0 or -1: reported. */
+int config_read_file(struct loader *);
+bool config_is_json(const char *path);
+/** An empty one with the defaults; NULL: no memory. */
+struct config *config_make(void);
+/** Prices: config_price.c. */
+extern const struct config_schema config_catalog_schema, config_row_schema;
+void config_price_init(struct price_draft *);
+/** What was read to ${out}, in the arena of the configuration. */
+void config_price_keep(const struct config_spot *, const struct price_draft *,
+                       struct prices *out);
 /** provider "x" alone. */
 void config_no_table(const struct config_spot *);
 /** A name fit to be shown and sent: 1 to 128 bytes, no control bytes. */

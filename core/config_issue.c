@@ -188,7 +188,10 @@ size_t config_issues(const struct loader *l)
 static int by_line(const void *a, const void *b)
 {
     const struct config_issue *x = a, *y = b;
+    int file = strcmp(x->file, y->file);
 
+    if (file)
+        return file;
     if (x->line != y->line)
         return x->line < y->line ? -1 : 1;
     return strcmp(x->message, y->message);

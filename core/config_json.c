@@ -216,22 +216,23 @@ static void add_entry(struct loader *l, struct node *entry)
     struct config_advice advice;
     enum section s;
 
-    for (s = 0; s < SECTIONS; s++)
+    for (s = l->first; s < l->end; s++)
         if (strcmp(entry->key, config_plural(s)) == 0)
             break;
-    if (s == SECTIONS) {
-        config_advise_root(&advice, entry->key, true);
+    if (s == l->end) {
+        config_advise_root(&advice, entry->key, l);
         config_wrong(l, entry->line, NULL, "unknown key \"%s\"%s", entry->key,
                      advice.text);
     } else if (s == SECTION_LISTEN || s == SECTION_ADMIN ||
                s == SECTION_CLIENT) {
         add_list(l, s, entry);
-    } else if (s != SECTION_SETTINGS) {
+    } else if (s != SECTION_SETTINGS && s != SECTION_CATALOG) {
         add_map(l, s, entry);
     } else if (entry->kind == NODE_TABLE) {
         add_block(l, s, NULL, entry);
     } else {
-        config_wrong(l, entry->line, NULL, "\"settings\" is an object");
+        config_wrong(l, entry->line, NULL, "\"%s\" is an object",
+                     config_plural(s));
     }
 }
 
@@ -262,7 +263,8 @@ void config_json_read(struct loader *l)
     root = *cursor.at == '{' ? take_value(&cursor) : NULL;
     if (!root) {
         if (!l->memory)
-            config_wrong(l, 1, NULL, "a configuration is one JSON object");
+            config_wrong(l, 1, NULL, "a %s is one JSON object",
+                         l->first ? "price list" : "configuration");
         l->partial = true;
         return;
     }

@@ -353,7 +353,7 @@ LUA_RAISES static int get_global(lua_State *L)
     if (lua_gettable(L, lua_upvalueindex(3)) != LUA_TNIL)
         return 1;
     name = lua_tostring(L, 2);
-    config_advise_root(&advice, name ? name : "", false);
+    config_advise_root(&advice, name ? name : "", l);
     config_wrong(l, line_here(L), NULL, "nothing is called \"%s\"%s",
                  name ? name : "?", advice.text);
     return push_poison(L);
@@ -371,7 +371,7 @@ LUA_RAISES static int set_global(lua_State *L)
                      "\"%s\" is called, not assigned: %s { ... }", name, name);
         return 0;
     }
-    config_advise_root(&advice, name ? name : "", false);
+    config_advise_root(&advice, name ? name : "", l);
     config_wrong(l, line_here(L), NULL,
                  "\"%s\" is assigned, which sets nothing%s%s",
                  name ? name : "?",
@@ -437,13 +437,16 @@ LUA_RAISES static void push_words(lua_State *L, struct loader *l)
     enum section s;
 
     lua_createtable(L, 0, 16);
-    for (s = 0; s < SECTIONS; s++) {
+    for (s = l->first; s < l->end; s++) {
         bool named = s == SECTION_PROVIDER || s == SECTION_SERVICE ||
-                     s == SECTION_TARGET || s == SECTION_MODEL;
+                     s == SECTION_TARGET || s == SECTION_MODEL ||
+                     s == SECTION_PRICE;
 
         add_word(L, l, config_word(s), named ? name_block : open_block,
                  (lua_Integer)s);
     }
+    if (l->first != 0)
+        return;
     add_word(L, l, "env", make_reference, NODE_ENV);
     add_word(L, l, "file", make_reference, NODE_FILE);
     add_word(L, l, "credential", make_reference, NODE_CREDENTIAL);

@@ -171,8 +171,10 @@ static const char *header_of(const struct provider *p, const char *name)
 static void check_auth(const struct config_spot *s,
                        const struct provider_draft *d)
 {
-    static const char *const names[] = {"authorization", "x-api-key",
-                                        "api-key", NULL, "x-goog-api-key"};
+    static const char *const names[] = {
+        [AUTH_BEARER] = "authorization", [AUTH_X_API_KEY] = "x-api-key",
+        [AUTH_API_KEY] = "api-key",      [AUTH_NONE] = NULL,
+        [AUTH_X_GOOG] = "x-goog-api-key"};
     const char *name = names[d->provider.auth];
     const char *header = name ? header_of(&d->provider, name) : NULL;
 
@@ -271,6 +273,7 @@ static void build_provider(struct loader *l, const struct block *b)
     int other;
 
     memset(&d, 0, sizeof d);
+    d.provider.price_factor = 1;
     d.provider.name = config_keep(l, b->name);
     d.provider.where = config_here(l, b->line);
     d.provider.service = b->section == SECTION_SERVICE;

@@ -14,27 +14,6 @@
 
 /* --- targets -------------------------------------------------------------- */
 
-void config_set_price(const struct config_spot *s, const struct node *n,
-                      void *base)
-{
-    static const struct config_key keys[] = {
-        {.name = "input", .type = KEY_NUMBER, .max = 1e6,
-         .offset = offsetof(struct target, price_in)},
-        {.name = "output", .type = KEY_NUMBER, .max = 1e6,
-         .offset = offsetof(struct target, price_out)},
-        {.name = "cached", .type = KEY_NUMBER, .max = 1e6,
-         .offset = offsetof(struct target, price_cached)},
-    };
-    static const struct config_schema schema = {keys, 3, false};
-
-    if (n->kind == NODE_TABLE)
-        config_fill(s, &schema, n, base);
-    else
-        config_wrong(s->l, n->line, "price",
-                     "%s: \"price\" is { input = ..., output = ... } in US "
-                     "dollars per million tokens", s->what);
-}
-
 void config_set_target_tags(const struct config_spot *s, const struct node *n,
                             void *base)
 {
@@ -140,7 +119,6 @@ static int add_target(const struct config_spot *s, int line, const char *name)
     }
     t = &c->targets[c->ntargets];
     *t = (struct target){.provider = (unsigned)provider, .weight = 1,
-                         .price_in = -1, .price_out = -1, .price_cached = -1,
                          .priority = 1};
     t->name = config_keep(l, name);
     t->model = config_keep(l, strchr(name, '/') + 1);
@@ -578,5 +556,4 @@ void config_route(struct loader *l)
             build_model(l, b, declared);
     for (unsigned i = 0; c->settings.list_targets && i < c->ntargets; i++)
         list_target(l, i);
-    config_pools(l);
 }

@@ -61,6 +61,10 @@ static const struct config_key provider_keys[] = {
      .offset = offsetof(struct provider_draft, usage)},
     {.name = "mock", .type = KEY_CHOICE, .choices = "never|without_key|always",
      .offset = PROVIDER(mock)},
+    {.name = "price", .type = KEY_OTHER, .set = config_set_provider_price},
+    {.name = "price_factor", .type = KEY_NUMBER, .max = 1000,
+     .offset = PROVIDER(price_factor)},
+    {.name = "catalog", .type = KEY_TEXT, .offset = PROVIDER(catalog)},
 };
 static_assert(MOCK_WITHOUT_KEY == 1 && MOCK_ALWAYS == 2, "choices of mock");
 static_assert(AUTH_X_API_KEY == 1 && AUTH_API_KEY == 2 && AUTH_NONE == 3 &&
@@ -92,6 +96,7 @@ static const struct config_key target_keys[] = {
     {.name = "weight", .type = KEY_NUMBER, .max = 1e6,
      .offset = TARGET(weight)},
     {.name = "price", .type = KEY_OTHER, .set = config_set_price},
+    {.name = "catalog", .type = KEY_TEXT, .offset = TARGET(catalog)},
     {.name = "context", .type = KEY_COUNT, .min = 1, .max = MANY,
      .offset = TARGET(context)},
     {.name = "max_output", .type = KEY_COUNT, .min = 1, .max = MANY,
@@ -166,6 +171,7 @@ static const struct config_key settings_keys[] = {
      .max = GIB},
     {.name = SETTING(list_targets), .type = KEY_SWITCH},
     {.name = SETTING(watch), .type = KEY_SWITCH},
+    {.name = SETTING(catalog), .type = KEY_TEXT},
     {.name = SETTING(log), .type = KEY_TEXT, .env = true, .start = true},
     {.name = SETTING(log_level), .type = KEY_TEXT, .env = true},
 };

@@ -194,6 +194,73 @@ static void keys(struct show *s, const struct config *c,
     end(s, '}');
 }
 
+static void rates(struct show *s, const struct price *p)
+{
+    const struct {
+        const char *key;
+        double value;
+    } all[] = {
+        {"input", p->input},       {"output", p->output},
+        {"cached", p->cached},     {"cache_write", p->cache_write},
+        {"cache_write_1h", p->cache_write_1h},
+        {"audio", p->audio},       {"reasoning", p->reasoning},
+        {"thinking", p->thinking}, {"above", p->above},
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i].value >= 0)
+            member_number(s, all[i].key, all[i].value);
+}
+
+static void member_hour(struct show *s, const char *key, int32_t second)
+{
+    char at[8];
+
+    snprintf(at, sizeof at, "%02u:%02u", (unsigned)second / 3600 % 100,
+             (unsigned)second / 60 % 60);
+    member_text(s, key, at);
+}
+
+static void band(struct show *s, const struct price *p)
+{
+    time_t since = (time_t)p->since;
+    struct tm tm;
+    char day[16] = "";
+
+    separate(s);
+    begin(s, '{');
+    rates(s, p);
+    if (since && gmtime_r(&since, &tm) &&
+        strftime(day, sizeof day, "%Y-%m-%d", &tm))
+        member_text(s, "since", day);
+    if (p->from != p->to) {
+        member_hour(s, "from", p->from);
+        member_hour(s, "to", p->to);
+    }
+    end(s, '}');
+}
+
+static void price(struct show *s, const struct prices *p)
+{
+    size_t i;
+
+    if (!p->n)
+        return;
+    name(s, "price");
+    begin(s, '{');
+    rates(s, &p->list[0]);
+    member_text(s, "date", p->date);
+    if (p->n > 1) {
+        name(s, "when");
+        begin(s, '[');
+        for (i = 1; i < p->n; i++)
+            band(s, &p->list[i]);
+        end(s, ']');
+    }
+    end(s, '}');
+}
+
 static void provider(struct show *s, const struct config *c,
                      const struct provider *p)
 {
@@ -221,6 +288,10 @@ static void provider(struct show *s, const struct config *c,
         member_seconds(s, "timeout", p->timeout);
     if (p->mock != MOCK_NEVER)
         member_text(s, "mock", mock[p->mock]);
+    price(s, &p->price);
+    if (!p->service && p->price_factor != 1)
+        member_number(s, "price_factor", p->price_factor);
+    member_text(s, "catalog", p->catalog);
     end(s, '}');
 }
 
@@ -233,21 +304,6 @@ static void providers(struct show *s, const struct config *c, bool services)
     for (i = 0; i < c->nproviders; i++)
         if (c->providers[i].service == services && !c->providers[i].key_name)
             provider(s, c, &c->providers[i]);
-    end(s, '}');
-}
-
-static void price(struct show *s, const struct target *t)
-{
-    if (t->price_in < 0 && t->price_out < 0 && t->price_cached < 0)
-        return;
-    name(s, "price");
-    begin(s, '{');
-    if (t->price_in >= 0)
-        member_number(s, "input", t->price_in);
-    if (t->price_out >= 0)
-        member_number(s, "output", t->price_out);
-    if (t->price_cached >= 0)
-        member_number(s, "cached", t->price_cached);
     end(s, '}');
 }
 
@@ -265,7 +321,8 @@ static void targets(struct show *s, const struct config *c)
         name(s, t->name);
         begin(s, '{');
         member_number(s, "weight", t->weight);
-        price(s, t);
+        price(s, &t->price);
+        member_text(s, "catalog", t->catalog);
         member_some(s, "context", t->context);
         member_some(s, "max_output", t->max_output);
         member_number(s, "priority", t->priority);

@@ -190,8 +190,9 @@ static const char *const words[][2] = {
     {"client", "clients"},    {"provider", "providers"},
     {"service", "services"},  {"target", "targets"},
     {"model", "models"},      {"settings", "settings"},
+    {"catalog", "catalog"},   {"price", "prices"},
 };
-static_assert(sizeof words / sizeof *words == SECTIONS, "sections");
+static_assert(sizeof words / sizeof *words == SECTIONS_ALL, "sections");
 
 const char *config_word(enum section section)
 {

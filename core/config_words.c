@@ -277,18 +277,18 @@ void config_advise(struct config_advice *a, const char *word,
         list(a, names, n);
 }
 
-void config_advise_root(struct config_advice *a, const char *word, bool json)
+void config_advise_root(struct config_advice *a, const char *word,
+                        const struct loader *l)
 {
     const char *names[SECTIONS + 3];
     char flat[WORD_BYTES + 1];
     const char *found;
     enum section s;
-    size_t n;
+    size_t n = 0;
 
-    for (s = 0; s < SECTIONS; s++)
-        names[s] = json ? config_plural(s) : config_word(s);
-    n = SECTIONS;
-    if (!json) {
+    for (s = l->first; s < l->end; s++)
+        names[n++] = l->json ? config_plural(s) : config_word(s);
+    if (!l->json && l->first == 0) {
         names[n++] = "env";
         names[n++] = "file";
         names[n++] = "credential";
@@ -300,6 +300,6 @@ void config_advise_root(struct config_advice *a, const char *word, bool json)
     found = config_nearest(word, names, n);
     if (found)
         snprintf(a->text, sizeof a->text, "; did you mean \"%s\"?", found);
-    else if (!elsewhere(a, word) && json)
+    else if (!elsewhere(a, word) && l->json)
         list(a, names, n);
 }

@@ -37,12 +37,14 @@ static size_t add_paths(const struct generation *g, const char **paths)
     for (size_t i = 0; i < g->config->nmodels; i++)
         if (g->config->models[i].policy_path)
             paths[n++] = g->config->models[i].policy_path;
+    if (g->config->catalog_path)
+        paths[n++] = g->config->catalog_path;
     return n;
 }
 
 static size_t count_paths(const struct generation *g)
 {
-    size_t n = g ? g->config->nmodels : 0;
+    size_t n = g ? g->config->nmodels + 1 : 0;
 
     for (const struct source *src = g ? g->sources : NULL; src; src = src->next)
         n++;

@@ -441,6 +441,16 @@ int dialect_finish(struct policy_state *s, int stream, struct stencil *like,
     return tell(s, stream, like, fault) || call(&c) ? -1 : 0;
 }
 
+int dialect_counted(struct policy_state *s, int stream, struct buf *out,
+                    struct dialect_fault *fault)
+{
+    struct call_out c = {.s = s, .function = "counted", .nargs = 1,
+                         .take = take_text, .out = out, .fault = fault,
+                         .args = {ref_arg(stream)}};
+
+    return call(&c);
+}
+
 void dialect_close(struct policy_state *s, int stream)
 {
     if (stream)

@@ -76,6 +76,10 @@ int dialect_event(struct policy_state *s, int stream, struct stencil *like,
 /** The provider's clean end. */
 int dialect_finish(struct policy_state *s, int stream, struct stencil *like,
                    struct buf *out, struct dialect_fault *fault);
+/** What a stream that is cut has counted: an OpenAI event's data, appended;
+ * nothing when it has not counted yet. */
+int dialect_counted(struct policy_state *s, int stream, struct buf *out,
+                    struct dialect_fault *fault);
 void dialect_close(struct policy_state *s, int stream);
 
 /* Is a key good? See lua/leme/probe.lua. */

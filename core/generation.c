@@ -117,6 +117,11 @@ void generation_seal(struct generation *g)
     if (g->sealed)
         return;
     config_digest(g->config->source, g->config->source_len, all);
+    if (g->config->catalog_path) {
+        memcpy(all + 32, g->config->catalog_digest, 32);
+        config_digest(all, sizeof all, sum);
+        memcpy(all, sum, 32);
+    }
     for (const struct source *s = g->sources; s; s = s->next) {
         config_digest(s->text, s->len, all + 32);
         config_digest(all, sizeof all, sum);

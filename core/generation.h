@@ -26,7 +26,8 @@ struct source {
 struct generation {
     struct config *config;          /* owned */
     struct source *sources;         /* owned; in order of first use */
-    char revision[65];              /* SHA-256 in hex over all texts */
+    char revision[65];              /* SHA-256 in hex over all texts, the
+                                       operator's price list among them */
     char short_revision[8];         /* its first 6 digits */
     uint64_t id;                    /* its first 8 bytes: the same for the same
                                        texts, so it may key what they name */

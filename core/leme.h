@@ -112,12 +112,14 @@ LEME_API const char *leme_server_summary(const leme_server *server);
 
 /* -- checking --------------------------------------------------------------- */
 
-/** One finding: ${line} 0 is the file as a whole. */
-typedef void leme_check_fn(void *arg, const char *file, int line, int warning,
+/** One finding: ${line} 0 is the file as a whole. ${severity} 0: an error, 1: a
+ * warning, 2: a note, which asks for nothing. */
+typedef void leme_check_fn(void *arg, const char *file, int line, int severity,
                            const char *message);
 /**
  * Everything wrong with a configuration and its policies, all at once, without
- * serving. The number of errors, or a negative code.
+ * serving; notes on prices when nothing in it is wrong. The number of errors, or
+ * a negative code.
  */
 LEME_API int leme_check(const char *config, const char *lua_dir,
                         leme_check_fn *report, void *arg);

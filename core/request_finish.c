@@ -69,19 +69,18 @@ static void observe(struct request *r, enum metric m, uint64_t key,
 
 double flight_cost(const struct flight *f)
 {
-    const struct usage *u = &f->answer.usage;
     const struct target *t;
-    double cached, in;
+    us_t wall = 0;
 
-    if (f->target < 0 || u->input < 0)
+    if (f->target < 0)
         return -1;
     t = &f->request->config->targets[f->target];
-    if (t->price_in < 0 || (u->output > 0 && t->price_out < 0))
+    if (t->listed && f->answer.special_tier)
         return -1;
-    cached = u->cache_read > 0 && t->price_cached >= 0 ? (double)u->cache_read : 0;
-    in = (double)u->input - cached;
-    return (in * t->price_in + cached * (t->price_cached > 0 ? t->price_cached : 0) +
-            (u->output > 0 ? (double)u->output * t->price_out : 0)) / 1e6;
+    /* A single price holds always. */
+    if (t->price.n > 1)
+        wall = clock_wall() - (clock_now() - f->started);
+    return price_cost(&t->price, &f->answer.usage, wall);
 }
 
 static void sample_board(struct flight *f, unsigned slot)
@@ -167,7 +166,8 @@ static void count_flight(struct flight *f, const struct target *t)
 
         add(r, METRIC_HEDGES, key_of(r, 3, f->committed), result, 1);
     }
-    if (f->ok || f->committed)
+    /* Losers are paid for as well. */
+    if (f->ok || f->committed || f->answer.usage.input >= 0)
         count_tokens(f, t, provider);
 }
 
@@ -270,7 +270,7 @@ static us_t own_time(const struct request *r, us_t total)
 static void note_end(struct request *r, us_t total, us_t own)
 {
     static const struct flight none = {.target = -1, .answer.usage = {
-        -1, -1, -1, -1, -1, -1}};
+        -1, -1, -1, -1, -1, -1, -1, -1}};
     const struct flight *f = r->relayed ? r->relayed : &none;
     const struct usage *u = &f->answer.usage;
     const struct target *t = r->relayed ? flight_target(f) : NULL;

@@ -84,6 +84,8 @@ static void flight_end(struct flight *f, enum error_type e, const char *detail)
     /* First: the sentence may be the transfer's own. */
     if (detail)
         snprintf(f->detail, sizeof f->detail, "%s", detail);
+    if (e)
+        source_counted(f);
     if (f->transfer) {
         const struct transfer_state *ts = transfer_state(f->transfer);
 
@@ -542,7 +544,12 @@ bool flight_text(struct flight *f, int what, struct buf *out)
 {
     size_t len = f->kept.len;
     const char *bytes = kept_bytes(f);
+    double cost;
 
+    if (what == PLAN_ANSWER_COST) {
+        cost = flight_cost(f);
+        return cost >= 0 && buf_addf(out, "%.17g", cost) == 0;
+    }
     if (f->transfer && f->target >= 0) {
         if (transfer_state(f->transfer)->event_stream &&
             what == PLAN_ANSWER_TEXT) {

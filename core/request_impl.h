@@ -234,6 +234,8 @@ enum error_type source_error(const struct flight *f);
 const char *source_detail(const struct flight *f);
 /** Translate a complete answer into ${f}->kept. 0 or -1 (f->broke, detail). */
 int source_whole(struct flight *f);
+/** Before the end of an attempt that failed: count what is known. */
+void source_counted(struct flight *f);
 void source_free(struct flight *f);
 
 /* request_flight.c */

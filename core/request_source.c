@@ -138,6 +138,22 @@ int source_whole(struct flight *f)
     return -1;
 }
 
+/* Some providers count the prompt at the start of a stream; what they have
+ * counted is paid for, however the stream ends. */
+void source_counted(struct flight *f)
+{
+    struct dialect_fault fault;
+    struct buf out;
+
+    if (!f->translation)
+        return;
+    buf_init(&out, CEIL_EVENT_BYTES);
+    if (dialect_counted(f->request->state, f->translation, &out, &fault) == 0 &&
+        out.len)
+        answer_event(&f->answer, "", 0, out.data, out.len);
+    buf_free(&out);
+}
+
 void source_free(struct flight *f)
 {
     dialect_close(f->request->state, f->translation);

@@ -24,21 +24,9 @@ provider "anthropic" { key = key "ANTHROPIC_API_KEY", mock = "without_key" }
 -- A small store of facts that policies may ask: leme.fetch("facts", ...).
 service "facts" { base = "http://127.0.0.1:9000", mock = "always" }
 
--- Prices are US dollars per million tokens, as listed in November 2026. Targets
--- that a model merely names need no block; their answers count as unpriced.
-target "qwen/qwen-plus"  { price = { input = 0.4, output = 1.2 },
-                           context = 1000000, caps = { "tools" } }
-target "qwen/qwen-turbo" { price = { input = 0.05, output = 0.2 },
-                           context = 1000000, caps = { "tools" } }
-target "deepseek/deepseek-chat" { price = { input = 0.14, output = 0.28, cached = 0.0028 },
-                                  context = 1000000, caps = { "tools" } }
-target "openai/gpt-4o-mini" { price = { input = 0.15, output = 0.6, cached = 0.075 },
-                              context = 128000, caps = { "tools", "vision" } }
-target "openai/gpt-4o" { price = { input = 2.5, output = 10, cached = 1.25 },
-                         context = 128000, caps = { "tools", "vision" } }
-target "openai/text-embedding-3-small" { price = { input = 0.02, output = 0 }, context = 8191 }
-target "mistral/mistral-small-latest" { price = { input = 0.1, output = 0.3 },
-                                        context = 256000, caps = { "tools", "vision" } }
+-- Prices, limits and capabilities come from built-in lists; `leme check` says of which
+-- days they are and what is not in them. A block says otherwise: target
+-- "openai/gpt-4o" { price = { input = 2.5, output = 10, cached = 1.25 } }.
 
 -- What clients name in `model`. A list is tried in its order; a policy decides
 -- itself, and default_route serves should the policy ever fail.

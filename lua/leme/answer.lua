@@ -28,13 +28,13 @@ answer.PLACES = PLACES
 
 local at = {}
 for i, name in ipairs(PLACES) do at[name] = i end
-at.target, at.finish = nil, nil -- derived below
+at.target, at.finish, at.cost = nil, nil, nil -- derived below
 
 local ID <const>, REQ <const>, TARGET <const>, OK <const>, ERROR <const> = 1, 2, 3, 4, 5
 local STATUS <const>, ANSWERED <const>, ENDED <const>, KIND <const> = 6, 8, 14, 9
 local FALLBACK <const>, COMMITTED <const>, CHILLED <const>, RETRYABLE <const> = 10, 15, 16, 13
 local FINISH <const>, INPUT <const>, OUTPUT <const> = 22, 23, 24
-local CACHED <const>, REASONING <const> = 25, 26
+local CACHED <const>, REASONING <const>, COST <const> = 25, 26, 27
 
 local defaults = { [OK] = false, [ERROR] = "", [STATUS] = 0, [KIND] = false,
   [FALLBACK] = false, [COMMITTED] = false, [CHILLED] = false, [RETRYABLE] = false }
@@ -90,6 +90,12 @@ function derived.finish(a)
   local json = a.json
   local choice = type(json) == "table" and json.choices and json.choices[1]
   return type(choice) == "table" and choice.finish_reason or nil
+end
+
+-- Known as soon as the counts are: at the end of a stream.
+function derived.cost(a)
+  if a[ENDED] or not a[OK] or a[KIND] then return a[COST] end
+  return tonumber(host.answer(a[REQ], a[ID], "cost"))
 end
 
 function derived.usage(a)

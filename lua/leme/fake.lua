@@ -172,6 +172,11 @@ local function target_functions(world, door)
     return false, state, why
   end
   function door.weight(i) return at(i).weight end
+  function door.cost(i, input, output)
+    local fact = at(i).fact
+    if not fact.price_in or output > 0 and not fact.price_out then return nil end
+    return (fact.price_in * input + (fact.price_out or 0) * output) / 1e6
+  end
   function door.ewma(i, metric, tau) return ewma(at(i), metric, tau, world.clock) end
   function door.quantile(i, metric, q, window)
     return quantile(at(i), metric, q, window, world.clock)

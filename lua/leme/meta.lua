@@ -415,9 +415,10 @@ function leme.shared.pin(name, value, ttl) end
 ---@field provider string
 ---@field model string
 ---@field priority integer
----@field price_in number? US dollars for a million input tokens
+---@field price_in number? US dollars for a million tokens of a short prompt, at the load
 ---@field price_out number?
 ---@field price_cached number?
+---@field price_date string? "2026-09-23": the day of these prices, where it is known
 ---@field context integer? tokens
 ---@field max_output integer? tokens
 ---@field region string?
@@ -460,6 +461,13 @@ function Target:rate(metric, window) end
 ---@param window number
 ---@return number
 function Target:count(metric, window) end
+
+---US dollars for a call with so many tokens at the prices of this moment, tiers and
+---hours regarded; nil when no price is known. Live: one table look-up.
+---@param input integer
+---@param output? integer
+---@return number?
+function Target:cost(input, output) end
 
 ---Passed over for so long; never shortens a longer pause.
 ---@param seconds number
@@ -555,7 +563,7 @@ function Request:append(role, text) end
 ---@field body string?
 ---@field json any the decoded body
 ---@field usage { input: integer, output: integer, total: integer, cached: integer, reasoning: integer }?
----@field cost number? US dollars
+---@field cost number? US dollars; nil before its tokens are counted, and when no price is known
 ---@field first_token number? seconds
 ---@field total number? seconds, once it has ended
 ---@field retry_after number? seconds

@@ -225,10 +225,7 @@ function route.cheapest(list, options)
       host.note("pass", t.index, ("context %d < %d"):format(room, input + output))
       return false
     end)
-    return pick.sort(fits, function(t)
-      if not t.price_in or not t.price_out then return math.huge end
-      return t.price_in * input + t.price_out * output
-    end)
+    return pick.sort(fits, function(t) return t:cost(input, output) or math.huge end)
   end
   return made(function(req, tried)
     return walk.in_order(req, tried, fitting(req))

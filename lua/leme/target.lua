@@ -21,7 +21,8 @@ target.facts = facts
 
 local STATIC = { index = true, name = true, provider = true, model = true,
   priority = true, price_in = true, price_out = true, price_cached = true,
-  context = true, max_output = true, region = true, tags = true, caps = true, key = true }
+  price_date = true, context = true, max_output = true, region = true, tags = true, caps = true,
+  key = true }
 
 -- Of a target whose provider has several keys: its pools, in the order of the keys.
 -- Empty for most configurations, so that the hot path may ask for nothing.
@@ -134,6 +135,17 @@ function methods.count(view, metric, window)
   if metric == "error" then return sum end
   if metric == "success" then return count - sum end
   return count
+end
+
+-- What a call with so many tokens costs by the prices of this moment.
+function methods.cost(view, input, output)
+  local i = index_of(view, "cost")
+  local function whole(n, what)
+    if type(n) == "number" and n >= 0 and n < 2 ^ 53 then return math.ceil(n) end
+    context.blame(("t:cost: %s must be a number of tokens, got %s"):format(what,
+      context.describe(n)))
+  end
+  return host.cost(i, whole(input, "the first argument"), whole(output or 0, "the second"))
 end
 
 function methods.cool(view, seconds, why)

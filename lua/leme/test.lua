@@ -99,6 +99,7 @@ local function request_functions(world, door)
       if call and call.service then return b.body or b.text or "" end
       return b.text or "ok"
     end
+    if what == "cost" then return b.cost and tostring(b.cost) end
     return b.body or host.encode { choices = { { finish_reason = b.finish or "stop",
       message = { role = "assistant", content = b.text or "ok" } } } }
   end

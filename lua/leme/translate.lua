@@ -115,6 +115,12 @@ end
 -- said(state, inside of a JSON string)
 function translate.said(state, text) state:said_since(host.decode('"' .. text .. '"')) end
 
+-- What a stream that ends too early has counted so far, as an event's JSON; "" nothing.
+function translate.counted(state)
+  local usage = state.counted and state:counted()
+  return usage and host.encode { choices = host.array {}, usage = usage } or ""
+end
+
 function translate.finish(state)
   local chunks, err, message = state:finish()
   if not chunks then return nil, err, message end

@@ -12,6 +12,7 @@ local FLOOR = {
   vm = 1, http1 = 1, json = 1, sse = 1, metrics = 1, log = 1, sha256 = 1, record = 1, quota = 1,
   watch = 1,
   config = 2, provider = 2, board = 2, generation = 2, answer = 2, ring = 2, stencil = 2,
+  price = 2,
   blame = 3, bind = 3, policy = 3, dialect = 3, upstream = 3, reply = 3, conn = 3,
   request = 4,
   server = 5, admin = 5,
@@ -26,6 +27,8 @@ local PART = { conns = "conn", requests = "request", admin_call = "client" }
 local OVER = {
   policy = { bind = "a plan runs on the host functions" },
   dialect = { bind = "it answers with edits as policies make them", policy = "it is a door into its states" },
+  price = { answer = "it multiplies what that counts" },
+  config = { price = "targets have some" },
   generation = { config = "it owns one", board = "it gives targets their places there" },
   conn = { reply = "a connection carries answers" },
   versions = { leme = "it tells the versions that leme.h promises" },

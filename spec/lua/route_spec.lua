@@ -163,6 +163,30 @@ describe("cheapest", function()
     assert.equal("b/2 c/3 a/1", path(w:request()))
     assert.equal("c/3", path(w:request { max_tokens = 500 }):sub(1, 3))
   end)
+  it("asks a target of unknown price last, a free one first", function()
+    local w = setup('leme.cheapest { "u/1", "p/2", "f/3" }', { targets = { "u/1",
+      { name = "p/2", price_in = 1, price_out = 1 },
+      { name = "f/3", price_in = 0, price_out = 0 } } })
+    for _, name in ipairs { "u/1", "p/2", "f/3" } do w:script(name, DOWN) end
+    assert.equal("f/3 p/2 u/1", path(w:request()))
+  end)
+end)
+
+describe("t:cost", function()
+  local _, room = setup('"u/1"', { targets = { "u/1",
+    { name = "p/2", price_in = 3, price_out = 15 }, { name = "e/3", price_in = 0.1 } } })
+  local function cost(name, ...) return room.leme.target(name):cost(...) end
+  it("is what so many tokens cost, or nil", function()
+    assert.near(0.0045, cost("p/2", 1000, 100), 1e-12)
+    assert.near(0.0001, cost("e/3", 1000), 1e-12)
+    assert.is_nil(cost("e/3", 1000, 1))
+    assert.is_nil(cost("u/1", 1000, 100))
+  end)
+  it("takes numbers of tokens", function()
+    assert.error_matches(function() cost("p/2", "many") end,
+      "t:cost: the first argument must be a number of tokens, got")
+    assert.error_matches(function() cost("p/2", 1, -1) end, "t:cost: the second")
+  end)
 end)
 
 describe("hash", function()

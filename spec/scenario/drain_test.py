@@ -25,7 +25,7 @@ def refuses(server):
     def tried():
         try:
             client = Client(server.port)
-        except ConnectionRefusedError:
+        except (ConnectionRefusedError, ConnectionResetError):
             return True
         client.close()
         return False

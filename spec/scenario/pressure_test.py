@@ -229,7 +229,7 @@ def memory_max_places(w):
         def refused():
             client = server.client()
             client.send(request("/v1/chat/completions", body)[:2000])
-            client.sock.settimeout(0.2)
+            client.sock.settimeout(1)
             try:
                 answer = client.response()
             except Wrong:
@@ -237,7 +237,7 @@ def memory_max_places(w):
             finally:
                 client.close()
             return answer
-        answer = within(5, refused, "a refusal")
+        answer = within(20, refused, "a refusal")
         equal(answer.status, 503, "status of another large one")
         check("memory" in answer.json["error"]["message"], "why", answer.body)
     first.close()

@@ -296,6 +296,31 @@ static bool usage_is(const struct answer *a, int64_t input, int64_t output,
            u->reasoning == reasoning;
 }
 
+static void read_body(struct answer *a, const char *text)
+{
+    answer_init(a);
+    answer_body(a, text, strlen(text));
+}
+
+static void parts_of_the_prompt_and_the_tier_are_read(void)
+{
+    struct answer a;
+
+    read_body(&a, "{\"service_tier\":\"default\",\"choices\":[],\"usage\":"
+             "{\"prompt_tokens\":90,\"prompt_tokens_details\":"
+             "{\"cache_write_tokens\":30,\"cache_write_1h_tokens\":20,"
+             "\"audio_tokens\":7},\"completion_tokens_details\":"
+             "{\"audio_tokens\":5}}}");
+    CHECK(a.usage.cache_write == 30 && a.usage.cache_write_1h == 20);
+    CHECK(a.usage.audio == 7 && !a.special_tier);
+    read_body(&a, "{\"service_tier\":null,\"choices\":[]}");
+    CHECK(a.usage.cache_write_1h == -1 && a.usage.audio == -1 && !a.special_tier);
+    read_body(&a, "{\"service_tier\":\"flex\",\"choices\":[]}");
+    CHECK(a.special_tier);
+    read_body(&a, "{\"service_tier\":\"priority\",\"choices\":[]}");
+    CHECK(a.special_tier);
+}
+
 static void usage_is_read_in_every_spelling(void)
 {
     static const struct {
@@ -484,6 +509,7 @@ int main(void)
     RUN(the_finish_reason_is_that_of_choice_zero);
     RUN(the_model_is_the_first_that_was_named);
     RUN(usage_is_read_in_every_spelling);
+    RUN(parts_of_the_prompt_and_the_tier_are_read);
     RUN(later_usage_replaces_earlier_counts);
     RUN(tool_calls_are_noticed);
     RUN(a_body_is_what_its_fields_say);

@@ -79,8 +79,7 @@ static void open_rig(const char *body)
         abort();
     rig.providers[0].name = strdup("a");
     rig.targets[0] = (struct target){.name = strdup("a/x"), .model = strdup("x"),
-                                     .weight = 2, .price_in = -1, .price_out = -1,
-                                     .price_cached = -1};
+                                     .weight = 2};
     rig.targets[0].slot = (unsigned)board_slot(rig.board, "a/x");
     rig.config.targets = rig.targets;
     rig.config.ntargets = 1;

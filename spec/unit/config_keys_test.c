@@ -55,7 +55,7 @@ static void each_key_is_an_account_and_gives_each_target_a_pool(void)
     pool = target_of(c, "openai/gpt#main");
     CHECK(pool == &c->targets[whole->pools] && pool->npools == 0);
     CHECK(&c->targets[pool->of] == whole && strcmp(pool->key, "main") == 0);
-    CHECK(strcmp(pool->model, "gpt") == 0 && pool->price_in == 2);
+    CHECK(strcmp(pool->model, "gpt") == 0 && pool->price.n == 1 && pool->price.list[0].input == 2);
     CHECK(strcmp(c->providers[pool->provider].key.bytes,
                  "sk-proj-abcdefghijklmnop7Qz1") == 0);
     CHECK(strcmp(c->providers[pool->provider].name, "openai") == 0);

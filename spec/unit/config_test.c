@@ -159,13 +159,14 @@ static void targets_and_models_hold_what_was_written(void)
     t = target_of(c, "openai/gpt-4o");
     CHECK(strcmp(t->model, "gpt-4o") == 0);
     CHECK(strcmp(c->providers[t->provider].name, "openai") == 0);
-    CHECK(t->weight == 2.5 && t->price_in == 2.5 && t->price_out == 10);
-    CHECK(t->price_cached == 1.25 && t->context == 128000 && t->rpm == 500);
+    CHECK(t->weight == 2.5 && t->price.n == 1);
+    CHECK(t->price.list[0].input == 2.5 && t->price.list[0].output == 10);
+    CHECK(t->price.list[0].cached == 1.25 && t->context == 128000 && t->rpm == 500);
     CHECK(t->max_output == 16384 && t->priority == 2 && t->max_in_flight == 8);
     CHECK(t->ntags == 2 && strcmp(t->tags[1], "dear") == 0 && t->ncaps == 2);
     t = target_of(c, "mine/meta/llama-3");
-    CHECK(strcmp(t->model, "meta/llama-3") == 0 && t->price_in == 0);
-    CHECK(t->price_out == -1 && t->weight == 1 && t->priority == 1);
+    CHECK(strcmp(t->model, "meta/llama-3") == 0 && t->price.n == 1);
+    CHECK(t->price.list[0].input == 0 && t->price.list[0].output == -1 && t->weight == 1 && t->priority == 1);
     /* list_targets is on: each target is a model too. */
     CHECK(c->ntargets == 4 && c->nmodels == 2 + 4);
     m = model_of(c, "fast");
@@ -294,6 +295,37 @@ static void tables_that_grow_without_bound_are_refused(void)
     buf_free(&m.text);
 }
 
+static void every_way_to_send_a_key_is_checked_and_shown(void)
+{
+    static const char *const ways[][2] = {
+        {"bearer", "authorization"}, {"x-api-key", "x-api-key"},
+        {"api-key", "api-key"},      {"x-goog-api-key", "x-goog-api-key"}};
+    struct messages m;
+    struct config *c;
+    struct buf b;
+    char text[300], shown[60];
+
+    for (size_t i = 0; i < 4; i++) {
+        snprintf(text, sizeof text, "provider \"x\" { base = \"http://10.0.0.1\", "
+                 "key = \"k-0123456789abcdef\", auth = \"%s\" }\n"
+                 "model \"m\" { \"x/y\" }", ways[i][0]);
+        c = load_text("auth.lua", text, &m);
+        buf_free(&m.text);
+        buf_init(&b, 1 << 20);
+        CHECK(c && config_show(c, &b) == 0 && buf_addc(&b, '\0') == 0);
+        snprintf(shown, sizeof shown, "\"auth\":\"%s\"", ways[i][0]);
+        CHECK(c && strstr(b.data, shown));
+        buf_free(&b);
+        config_free(c);
+        snprintf(text, sizeof text, "provider \"x\" { base = \"http://10.0.0.1\", "
+                 "key = \"k-0123456789abcdef\", auth = \"%s\", headers = { "
+                 "[\"%s\"] = \"z\" } }", ways[i][0], ways[i][1]);
+        CHECK(!load_text("twice.lua", text, &m));
+        CHECK(says(&m, "is set twice"));
+        buf_free(&m.text);
+    }
+}
+
 static void nobody_listening_to_faults_is_allowed(void)
 {
     struct config_options options = {.path = "/tmp/no/such/file.lua"};
@@ -316,6 +348,7 @@ int main(int argc, char **argv)
     RUN(defaults_come_from_the_ceilings);
     RUN(a_file_that_is_none_is_refused);
     RUN(tables_that_grow_without_bound_are_refused);
+    RUN(every_way_to_send_a_key_is_checked_and_shown);
     RUN(nobody_listening_to_faults_is_allowed);
     clean_up();
     return test_end();

@@ -382,6 +382,8 @@ function Stream:event(name, data)
   return host.array(self.out:take())
 end
 
+function Stream:counted() return usage_of(self.usage) end
+
 function Stream:finish()
   if not self.done then
     if not self.out.finished[0] then

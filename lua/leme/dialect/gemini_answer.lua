@@ -270,6 +270,17 @@ function Reading:choice(index)
   return choice
 end
 
+-- Tokens of the prompt that are sound; nil when there are none.
+local function sound_of(known)
+  local sum
+  for _, part in ipairs(common.table(common.given(known.promptTokensDetails))) do
+    if common.table(part).modality == "AUDIO" then
+      sum = (sum or 0) + (common.count(part.tokenCount) or 0)
+    end
+  end
+  return sum
+end
+
 local function usage_of(known)
   local prompt = common.count(known.promptTokenCount)
   if not prompt then return nil end
@@ -277,7 +288,7 @@ local function usage_of(known)
   return chat.usage { prompt = prompt + (common.count(known.toolUsePromptTokenCount) or 0),
     completion = (common.count(known.candidatesTokenCount) or 0) + (thoughts or 0),
     total = common.count(known.totalTokenCount), reasoning = thoughts,
-    cached = common.count(known.cachedContentTokenCount) }
+    cached = common.count(known.cachedContentTokenCount), audio_in = sound_of(known) }
 end
 
 function Reading:add(event)
@@ -369,6 +380,8 @@ function Stream:event(_, data)
   self.reading:add(event)
   return host.array(self.out:take())
 end
+
+function Stream:counted() return self.reading.usage end
 
 function Stream:finish()
   if self.ended then return host.array {} end
