@@ -216,8 +216,14 @@ static void push_value(lua_State *L, struct json_view v);
 static void push_string(lua_State *L, struct json_view v)
 {
     luaL_Buffer b;
-    char *at = luaL_buffinitsize(L, &b, v.len + 1);
+    char *at;
 
+    /* All text read here was checked, so without an escape it is what it says. */
+    if (!memchr(v.at, '\\', v.len)) {
+        lua_pushlstring(L, v.at + 1, v.len - 2);
+        return;
+    }
+    at = luaL_buffinitsize(L, &b, v.len + 1);
     luaL_pushresultsize(&b, json_view_string(v, at, v.len + 1));
 }
 

@@ -49,8 +49,7 @@ static bool is_plain(unsigned char c)
     return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
 }
 
-/* The first byte that is not plain ASCII text, at most end. */
-static const char *plain_run(const char *p, const char *end)
+const char *json_ascii_run(const char *p, const char *end)
 {
 #ifdef __SSE2__
     const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\');
@@ -148,7 +147,7 @@ static const char *scan_escape(struct json_scan *s, const char *p)
 static const char *scan_string(struct json_scan *s, const char *p)
 {
     while (p) {
-        p = plain_run(p, s->end);
+        p = json_ascii_run(p, s->end);
         if (p == s->end)
             return json_fail(s, p, "unclosed string");
         if (*p == '"')

@@ -121,6 +121,8 @@ json_node json_current(const struct json_doc *doc, json_node slot);
 /** The slot with this key in ${n}, which is expanded; the first of several. */
 json_node json_find(const struct json_doc *doc, json_node n, const char *key,
                     size_t key_len, bool *duplicate);
+/** The first byte that is not plain ASCII text of a string, at most ${end}. */
+const char *json_ascii_run(const char *p, const char *end);
 /** Is the key of ${slot} this decoded one? */
 bool json_key_is(const struct json_doc *doc, const struct json_info *slot,
                  const char *key, size_t key_len);

@@ -347,6 +347,16 @@ size_t json_view_string(struct json_view v, char *out, size_t size)
         end--;
         p = v.at + 1;
         while (p < end) {
+            n = (size_t)(json_ascii_run(p, end) - p);
+            if (n > 0) {
+                n = n < size - 1 - used ? n : size - 1 - used;
+                memcpy(out + used, p, n);
+                used += n;
+                p += n;
+                if (used == size - 1)
+                    break;
+                continue;
+            }
             n = json_char(&p, end, c);
             if (n >= size - used)
                 break;

@@ -54,7 +54,7 @@ Said.__index = Said
 
 local function said_of(facts)
   return setmetatable({ text = {}, reasoning = {}, calls = {}, thinking_blocks = {},
-    annotations = {}, citations = {}, blocks = host.array {}, chars = 0, foreign = false,
+    annotations = {}, citations = {}, blocks = host.array {}, spoken = {}, foreign = false,
     json_tool = facts.json_tool }, Said)
 end
 
@@ -84,14 +84,17 @@ function Said:cite(citation, from, to)
   return "annotations", made
 end
 
+-- Characters of the first `n` texts: asked for by citations only.
+function Said:place(n) return common.length(table.concat(self.spoken, "", 1, n)) end
+
 local READ = {
   text = function(self, block)
     local text = common.text(block.text) or ""
-    local from = self.chars
-    self.chars = from + common.length(text)
+    local spoken = self.spoken
+    spoken[#spoken + 1] = text
     self.text[#self.text + 1] = text
     for _, citation in ipairs(common.table(common.given(block.citations))) do
-      self:cite(citation, from, self.chars)
+      self:cite(citation, self:place(#spoken - 1), self:place(#spoken))
     end
   end,
   thinking = function(self, block)
@@ -170,7 +173,7 @@ end
 -- Blocks while they are being sent: { block, pieces, k, from }.
 local START = {
   text = function(self, open, block)
-    open.from = self.said.chars
+    open.from = #self.said.spoken
     if common.filled(block.text) then
       self:text(open, block.text)
     end
@@ -195,7 +198,7 @@ local START = {
 
 function Stream:text(open, piece)
   open.pieces[#open.pieces + 1] = piece
-  self.said.chars = self.said.chars + common.length(piece)
+  self.said.spoken[#self.said.spoken + 1] = piece
   self.spoke = true
   self.like, self.like_in, self.counts = piece, open, true
   self.out:delta { content = piece }
@@ -211,7 +214,7 @@ end
 function Stream:said_since(text)
   local open = self.like_in
   open.pieces[#open.pieces + 1] = text
-  if self.counts then self.said.chars = self.said.chars + common.length(text) end
+  if self.counts then self.said.spoken[#self.said.spoken + 1] = text end
 end
 
 function Stream:json(open, piece)
@@ -250,7 +253,8 @@ local DELTA = {
 local STOP = {
   text = function(self, open, whole)
     for _, citation in ipairs(open.cited) do
-      local kind, made = self.said:cite(citation, open.from or 0, self.said.chars)
+      local kind, made = self.said:cite(citation, self.said:place(open.from or 0),
+        self.said:place(#self.said.spoken))
       if kind then self.out:delta { [kind] = host.array { made } } end
     end
     whole.text = common.join(open.pieces)
