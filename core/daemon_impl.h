@@ -68,6 +68,8 @@ struct daemon_fault {
     char where[300];
 };
 
+struct daemon_build;
+
 struct leme_server {
     struct leme_server_options options;     /* texts are owned */
     int config_fd;                  /* a configuration made by us; -1: none */
@@ -108,6 +110,10 @@ struct leme_server {
     struct timer reload_timer;
     uint64_t reload_started;        /* tickets */
     bool reload_wanted, reload_waits;
+    bool building;                  /* the builder runs, or has just ended */
+    pthread_t builder;
+    atomic_bool built;              /* ${build} is the control loop's again */
+    struct daemon_build *build;     /* the builder's while it runs */
     bool swapping;
     unsigned swaps_due;
     atomic_uint swapped;            /* since the last one began */
@@ -144,6 +150,7 @@ struct daemon_build {
     struct generation *generation;  /* held */
     struct policy_state **states;   /* one a worker; owned; items are taken */
     bool unchanged;                 /* what is in force is the same */
+    bool failed;
     struct daemon_fault fault;
 };
 /** Build from ${config} (owned from now on). 0, or -1 and the fault. Free it

@@ -11,6 +11,7 @@
 #include "engine.h"
 #include "generation.h"
 #include "policy.h"
+#include "thread.h"
 #include "watch.h"
 
 #include <stdio.h>
@@ -156,11 +157,46 @@ static void post_states(struct leme_server *s, struct daemon_build *b)
     }
 }
 
-static void build_and_post(struct leme_server *s, struct config *c,
-                           struct daemon_build *b)
+/* On a thread of its own, which gives way: a build takes milliseconds, and a
+ * worker on the same core must not wait for them. */
+static void *build(void *arg)
 {
-    int bad = daemon_build(s, c, b);
+    struct leme_server *s = arg;
+    struct daemon_build *b = s->build;
+    struct config *c;
 
+    thread_yield_always();
+    c = daemon_load(s, &b->fault);
+    b->failed = !c || daemon_build(s, c, b);
+    atomic_store(&s->built, true);
+    daemon_post(s, 0);
+    return NULL;
+}
+
+static void start_build(struct leme_server *s)
+{
+    static const struct daemon_fault none = {
+        .message = "not enough memory for a reload"};
+
+    s->build = calloc(1, sizeof *s->build);
+    atomic_store(&s->built, false);
+    s->building = s->build && !thread_start(&s->builder, build, s, 0);
+    if (s->building)
+        return;
+    free(s->build);
+    s->build = NULL;
+    finish(s, REJECTED, &none);
+}
+
+/* The builder has ended; take over what it made. */
+static void end_build(struct leme_server *s)
+{
+    struct daemon_build *b = s->build;
+    bool bad = b->failed;
+
+    pthread_join(s->builder, NULL);
+    s->building = false;
+    s->build = NULL;
     if (!bad && !b->unchanged)
         bad = daemon_adopt(s, b);
     if (!bad && !b->unchanged)
@@ -173,6 +209,7 @@ static void build_and_post(struct leme_server *s, struct config *c,
     else if (b->unchanged)
         finish(s, UNCHANGED, NULL);
     daemon_build_free(s, b);
+    free(b);
 }
 
 static void refuse(struct leme_server *s)
@@ -188,10 +225,8 @@ static void refuse(struct leme_server *s)
 static void on_reload(void *arg)
 {
     struct leme_server *s = arg;
-    struct daemon_build b;
-    struct config *c;
 
-    if (!s->reload_wanted || s->swapping)
+    if (!s->reload_wanted || s->swapping || s->building)
         return;
     if (s->phase >= DAEMON_STOPPING) {
         refuse(s);
@@ -207,14 +242,7 @@ static void on_reload(void *arg)
     }
     s->reload_waits = s->reload_wanted = false;
     s->reload_started++;
-    memset(&b, 0, sizeof b);
-    c = daemon_load(s, &b.fault);
-    if (c) {
-        build_and_post(s, c, &b);
-        return;
-    }
-    daemon_watch(s, NULL);
-    finish(s, REJECTED, &b.fault);
+    start_build(s);
 }
 
 uint64_t daemon_reload(void *arg)
@@ -222,7 +250,7 @@ uint64_t daemon_reload(void *arg)
     struct leme_server *s = arg;
 
     s->reload_wanted = true;
-    if (!s->swapping && !s->reload_waits)
+    if (!s->swapping && !s->building && !s->reload_waits)
         timer_at(&s->reload_timer, clock_now());
     return s->reload_started + 1;
 }
@@ -252,6 +280,8 @@ void daemon_idle(void *arg, unsigned shard, struct policy_state *state)
 void daemon_reload_news(struct leme_server *s)
 {
     daemon_collect(s);
+    if (s->building && atomic_load(&s->built))
+        end_build(s);
     if (s->swapping && atomic_load(&s->swapped) >= s->swaps_due) {
         s->swapping = false;
         finish(s, APPLIED, NULL);
@@ -273,6 +303,11 @@ int daemon_reload_new(struct leme_server *s)
 void daemon_reload_free(struct leme_server *s)
 {
     timer_drop(&s->reload_timer);
+    if (s->building) {
+        pthread_join(s->builder, NULL);
+        daemon_build_free(s, s->build);
+        free(s->build);
+    }
     watch_free(s->watch);
     daemon_bury(s);
     free(s->idle);

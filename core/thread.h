@@ -14,4 +14,8 @@
  */
 int thread_start(pthread_t *thread, void *(*body)(void *), void *arg, int open);
 
+/** From now on the calling thread gives way to all others of the process that
+ * want to run. Where that is not possible, nothing happens. */
+void thread_yield_always(void);
+
 #endif
