@@ -122,6 +122,17 @@ static void malformed_answers_fail_and_doubtful_connections_are_not_reused(void)
         answer_once(&answers[i], 0);
 }
 
+static void libcurl_judges_alike(void)
+{
+    through_proxy = true;
+    for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+        answer_once(&answers[i], 0);
+        if (answers[i].reused)
+            answer_once(&answers[i], 1);
+    }
+    through_proxy = false;
+}
+
 static void an_answer_in_single_bytes_is_judged_alike(void)
 {
     for (size_t i = 0; i < sizeof answers / sizeof *answers; i++)
@@ -336,6 +347,31 @@ static void a_large_body_arrives_whole(void)
 
 /* --- raw answers from files ---------------------------------------------- */
 
+/* More than the sockets hold: the server never takes it all. */
+static void an_answer_before_the_body_was_read_counts(void)
+{
+    enum { LARGE = 32 << 20 };
+    struct server *s = server_open(base);
+    struct provider p = provider_at(s);
+    char *body = calloc(1, LARGE);
+    struct call call = {.provider = &p, .body = body, .body_bytes = LARGE};
+    struct taker c;
+
+    s->early = true;
+    server_answer(s, "HTTP/1.1 413 Too large\r\n" TEN "\r\n" BODY);
+    start(&c, &call);
+    CHECK(await(&c) && c.state.error == ERROR_none);
+    CHECK(c.state.status == 413 && c.body && !strcmp(c.body, BODY));
+    end(&c);
+    call.body_bytes = 2;
+    start(&c, &call);
+    CHECK(await(&c) && !c.state.reused);
+    end(&c);
+    free(body);
+    upstream_forget(up, &p);
+    server_close(s);
+}
+
 static char *read_file(const char *folder, const char *name, size_t *len)
 {
     char path[4096];
@@ -429,6 +465,7 @@ int main(int argc, char **argv)
     rig_open();
     RUN(malformed_answers_fail_and_doubtful_connections_are_not_reused);
     RUN(an_answer_in_single_bytes_is_judged_alike);
+    RUN(libcurl_judges_alike);
     RUN(a_head_above_its_ceiling_is_refused);
     RUN(the_state_says_what_the_head_said);
     RUN(the_request_head_holds_our_headers_and_nothing_else);
@@ -437,6 +474,7 @@ int main(int argc, char **argv)
     RUN(a_header_that_could_split_or_frame_the_request_is_refused);
     RUN(a_base_that_is_no_http_url_is_refused);
     RUN(a_large_body_arrives_whole);
+    RUN(an_answer_before_the_body_was_read_counts);
     folder = argc > 1 ? argv[1] : NULL;
     if (folder)
         RUN(raw_answers_are_judged_as_their_list_says);
