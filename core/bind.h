@@ -28,13 +28,15 @@ struct plan;
 #define PLAN_OVERLAYS 16
 #define PLAN_ANSWER_TEXT 0
 #define PLAN_ANSWER_BODY 1
+#define PLAN_ANSWER_FACTS 2
 
 /** What the request behind a plan can be asked. */
 struct plan_view {
     /** Header ${name} (lower case) or NULL; *${len} bytes. */
     const char *(*header)(void *owner, const char *name, size_t *len);
-    /** Bytes received of attempt ${id}: its text decoded, or its body. Appended
-     * to ${out}. false: no such attempt. */
+    /** Bytes received of attempt ${id}: its text decoded, its body, or what is
+     * known of it as JSON, {"finish":,"input":,"output":}. Appended to ${out}.
+     * false: no such attempt. */
     bool (*answer)(void *owner, unsigned id, int what, struct buf *out);
 };
 
@@ -58,6 +60,10 @@ struct plan {
     const char *id;                 /* request id */
     const char *api;                /* "chat", "completions", "embeddings" */
     struct json_doc *doc;           /* NULL: no body */
+    struct json_doc *native;        /* the client's own body, where ${doc} was
+                                     * made of it; NULL: there is none, or an
+                                     * edit has no place in it */
+    unsigned native_format;         /* a bit of enum native_format */
     us_t deadline;
     uint64_t rng[4];                /* seeded; recorded */
     struct record *record;
@@ -101,6 +107,9 @@ void bind_push_host(lua_State *L, struct bind *b);
 void bind_push_request(lua_State *L, struct bind *b, struct plan *plan);
 /** That userdata answers "the request is over" from now on. */
 void bind_close_request(struct plan *plan);
+/** What member ${chat} of a chat completion is called in a client's format (a bit
+ * of enum native_format); NULL: it has no such member. Static. */
+const char *bind_native_name(unsigned format, const char *chat);
 /** Free what hangs on a plan. */
 void bind_plan_free(struct plan *plan);
 

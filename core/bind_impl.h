@@ -50,6 +50,22 @@ void bind_set_member(lua_State *L, struct bind *b, struct plan *plan,
 /** Set the system message's content to the text at 3. */
 void bind_set_system(lua_State *L, struct bind *b, struct plan *plan);
 
+/* The same edits in the client's own body (bind_native.c). Each does nothing when
+ * there is none, and gives it up when the edit has no place in it. ${scratch} is
+ * overwritten. */
+/** Set member ${key} of the chat completion to a JSON text; ${len} 0 removes. */
+void bind_native_member(struct plan *plan, const char *key, const char *value,
+                        size_t len);
+void bind_native_system(struct plan *plan, struct buf *scratch, const char *text,
+                        size_t len);
+void bind_native_prepend(struct plan *plan, struct buf *scratch,
+                         const char *text, size_t len);
+/** ${message}: the JSON text of a message with ${role} and a text. */
+void bind_native_append(struct plan *plan, const char *role, const char *message,
+                        size_t len);
+/** An edit that has no place there. */
+void bind_native_lost(struct plan *plan);
+
 /** Push the value at node ${n} of the body behind the req at ${req}: scalars
  * decoded, arrays and objects as views. */
 void bind_push_node(lua_State *L, int req, struct plan *plan, json_node n);

@@ -397,6 +397,13 @@ static int request_newindex(lua_State *L)
 
 /* -- of attempts ----------------------------------------------------------- */
 
+static int what_of(const char *what)
+{
+    if (strcmp(what, "text") == 0)
+        return PLAN_ANSWER_TEXT;
+    return strcmp(what, "facts") ? PLAN_ANSWER_BODY : PLAN_ANSWER_FACTS;
+}
+
 /* answer(req, id, what) -> text | nil */
 static int host_answer(lua_State *L)
 {
@@ -406,9 +413,7 @@ static int host_answer(lua_State *L)
     const char *what = luaL_checkstring(L, 3);
 
     b->scratch.len = 0;
-    if (!plan->view->answer(plan->owner, (unsigned)id,
-                            strcmp(what, "text") ? PLAN_ANSWER_BODY
-                                                 : PLAN_ANSWER_TEXT,
+    if (!plan->view->answer(plan->owner, (unsigned)id, what_of(what),
                             &b->scratch)) {
         lua_pushnil(L);
         return 1;

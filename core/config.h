@@ -38,6 +38,10 @@ enum auth_mode { AUTH_BEARER, AUTH_X_API_KEY, AUTH_API_KEY, AUTH_NONE,
                  AUTH_X_GOOG };
 enum mock_mode { MOCK_NEVER, MOCK_WITHOUT_KEY, MOCK_ALWAYS };
 
+/** Formats of clients, beside chat completions, that a provider may take as they
+ * are: bits. */
+enum native_format { NATIVE_MESSAGES = 1, NATIVE_RESPONSES = 2 };
+
 /** What becomes of a parameter that a target does not know. */
 enum unsupported_mode { UNSUPPORTED_MAP, UNSUPPORTED_DROP, UNSUPPORTED_REFUSE };
 
@@ -48,6 +52,7 @@ struct provider {
     char *path;             /* overrides the path of the operation; or NULL */
     char *query;            /* appended to every URL; or NULL */
     char *dialect;          /* "openai" */
+    unsigned native;        /* enum native_format, or-ed */
     struct secret key;      /* of the environment, a file or a text */
     enum auth_mode auth;
     struct header_pair *headers;

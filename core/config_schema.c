@@ -47,6 +47,7 @@ static const struct config_key provider_keys[] = {
     {.name = "dialect", .type = KEY_TEXT, .offset = PROVIDER(dialect)},
     {.name = "api", .type = KEY_TEXT,
      .offset = offsetof(struct provider_draft, api)},
+    {.name = "native", .type = KEY_OTHER, .set = config_set_native},
     {.name = "headers", .type = KEY_OTHER, .set = config_set_headers},
     {.name = "path", .type = KEY_TEXT, .offset = PROVIDER(path)},
     {.name = "query", .type = KEY_OTHER, .set = config_set_query},

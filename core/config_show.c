@@ -181,10 +181,22 @@ static void headers(struct show *s, const struct provider *p)
     end(s, '}');
 }
 
+static void natives(struct show *s, unsigned bits)
+{
+    name(s, "native");
+    begin(s, '[');
+    for (size_t i = 0; config_natives[i]; i++)
+        if (bits & 1u << i) {
+            separate(s);
+            text(s, config_natives[i]);
+        }
+    end(s, ']');
+}
+
 static void provider(struct show *s, const struct provider *p)
 {
     static const char *const auth[] = {"bearer", "x-api-key", "api-key",
-                                       "none"};
+                                       "none", "x-goog-api-key"};
     static const char *const usage[] = {"ask", "comes", "none"};
     static const char *const mock[] = {"never", "without_key", "always"};
 
@@ -196,6 +208,7 @@ static void provider(struct show *s, const struct provider *p)
     if (!p->service) {
         member_text(s, "dialect", p->dialect);
         member_text(s, "usage", usage[p->usage]);
+        natives(s, p->native);
     }
     headers(s, p);
     member_text(s, "path", p->path);

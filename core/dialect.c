@@ -39,6 +39,7 @@ struct call_out {
     struct buf *out;
     struct dialect_request *request;
     int *ref;
+    bool *own;
     struct dialect_fault *fault;
     char *code, *param, *headers;
     size_t code_size, param_size, headers_size;
@@ -163,6 +164,12 @@ static int take_text(lua_State *L, struct call_out *c)
     if (!text)
         return take_refusal(L, c, 1);
     return buf_add(c->out, text, len);
+}
+
+static int take_own(lua_State *L, struct call_out *c)
+{
+    *c->own = lua_toboolean(L, 2);
+    return take_text(L, c);
 }
 
 /* { key = JSON text | false } */
@@ -391,12 +398,12 @@ void dialect_close(struct policy_state *s, int stream)
 /* -- the client's side --------------------------------------------------------- */
 
 int surface_request(struct policy_state *s, const char *surface,
-                    const char *text, size_t len, struct buf *out,
+                    const char *text, size_t len, struct buf *out, bool *own,
                     struct dialect_fault *fault)
 {
     struct call_out c = {
-        .s = s, .function = "surface_request", .nargs = 2, .take = take_text,
-        .out = out, .fault = fault,
+        .s = s, .function = "surface_request", .nargs = 2, .take = take_own,
+        .out = out, .own = own, .fault = fault,
         .args = {name_arg(surface), text_arg(text, len)}};
 
     return call(&c);

@@ -83,8 +83,10 @@ struct surface_context {
     size_t request_len;
 };
 
+/** The chat completion a client's body stands for. *${own}: nothing of ours is in
+ * the body, so a provider of that format may be sent it as it is. */
 int surface_request(struct policy_state *s, const char *surface,
-                    const char *text, size_t len, struct buf *out,
+                    const char *text, size_t len, struct buf *out, bool *own,
                     struct dialect_fault *fault);
 int surface_answer(struct policy_state *s, const struct surface_context *c,
                    const char *text, size_t len, struct buf *out,

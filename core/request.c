@@ -443,6 +443,7 @@ void request_drop(struct request *r)
     timer_drop(&r->timer);
     plan_close(&r->plan);
     request_forget_events(r);
+    native_end(r);
     request_surface_free(r);
     bind_plan_free(&r->plan);
     while (r->flights) {
@@ -524,6 +525,7 @@ void request_end(struct request *r, bool cut)
     } else if (r->body_open) {
         keep_body(r);
     }
+    native_end(r);
     r->in.done(r->in.owner, cut);
     request_rearm(r);
     mark_ready(r);

@@ -165,13 +165,23 @@ static void foreign_refused(struct flight *f, const char *body, size_t len)
 /* A provider's refusal: what it means, and its own words. */
 static void flight_refused(struct flight *f, const char *body, size_t len)
 {
-    enum error_type e = answer_classify(f->status, body, len);
+    struct json_view part = answer_fault(f->answer.format, body, len);
+    enum error_type e;
     char text[200];
 
     if (f->foreign) {
         foreign_refused(f, body, len);
         return;
     }
+    if (f->native && f->answer.error == ERROR_provider_content_filtered) {
+        flight_end(f, f->answer.error, "The model refused to answer.");
+        return;
+    }
+    if (part.len) {
+        body = part.at;
+        len = part.len;
+    }
+    e = answer_classify(f->status, body, len);
     if (f->retry_after < 0)
         f->retry_after = quota_retry_body(body, len);
     answer_sentence(body, len, text, sizeof text, f->code, sizeof f->code,
@@ -313,7 +323,7 @@ static void read_whole(struct flight *f, const struct transfer_state *ts)
         break;
     default:
         flight_end(f, ERROR_provider_bad_response,
-                   "the provider's answer has no choices or is not JSON");
+                   "the provider's answer says nothing or is not JSON");
     }
 }
 
@@ -523,15 +533,29 @@ static void stream_text(struct flight *f, struct buf *out)
     while (sse_next(&sse, bytes + at, len - at, &e) == SSE_EVENT) {
         at += e.raw_len;
         if (e.has_data)
-            answer_text(e.data, e.data_len, out);
+            answer_text(f->answer.format, e.data, e.data_len, out);
     }
     sse_free(&sse);
+}
+
+/* What was read in passing, whatever the format. */
+static void add_facts(const struct flight *f, struct buf *out)
+{
+    buf_adds(out, "{\"finish\":");
+    buf_add_json(out, f->answer.finish, strlen(f->answer.finish));
+    buf_addf(out, ",\"input\":%lld,\"output\":%lld}",
+             (long long)f->answer.usage.input, (long long)f->answer.usage.output);
 }
 
 bool flight_text(struct flight *f, int what, struct buf *out)
 {
     size_t len = f->kept.len;
     const char *bytes = kept_bytes(f);
+
+    if (what == PLAN_ANSWER_FACTS) {
+        add_facts(f, out);
+        return true;
+    }
 
     if (f->transfer && f->target >= 0) {
         if (transfer_state(f->transfer)->event_stream &&
@@ -542,7 +566,7 @@ bool flight_text(struct flight *f, int what, struct buf *out)
         bytes = source_bytes(f, &len);
     }
     if (what == PLAN_ANSWER_TEXT && f->target >= 0)
-        answer_text(bytes, len, out);
+        answer_text(f->answer.format, bytes, len, out);
     else
         buf_add(out, bytes, len);
     return true;

@@ -7,6 +7,7 @@
  *   requests.c         all of a loop: the turn, the swap of states
  *   request_read.c     what a body and its headers say before a policy sees it
  *   request_call.c     one attempt until it is sent
+ *   request_native.c   the client's own body for a provider that takes it
  *   request_flight.c   one attempt since: deadlines, reading its answer
  *   request_relay.c    from an attempt's bytes to the client's
  *   request_finish.c   metrics, record, log line
@@ -86,6 +87,8 @@ struct flight {
     us_t started, first_due, total_due, last_data;
     us_t first_at;                  /* answered */
     us_t gap;                       /* longest silence between events */
+    bool native;                    /* client and provider share another format:
+                                       bytes pass; answer.format says which */
     /* A provider that speaks another format: its bytes become OpenAI's here. */
     bool foreign;
     int facts;                      /* what the dialect keeps; 0: none */
@@ -142,6 +145,8 @@ struct request {
     const char *client_body;        /* borrowed until `done` */
     size_t client_bytes;
     struct buf converted;           /* owned: the chat completion made of it */
+    struct json_doc native;         /* over client_body; see plan.native */
+    bool native_open;
     int surface;                    /* its stream in the Lua state; 0: none */
     struct record record;
     struct flight *flights;
@@ -221,6 +226,18 @@ unsigned request_flying(const struct request *r);
  * refused becomes an event. */
 void flight_start(struct request *r, const struct op *op);
 
+/* request_native.c */
+/** Index the client's own body, for providers that take it. */
+void native_begin(struct request *r);
+/** Before the client's bytes go. */
+void native_end(struct request *r);
+/** May this attempt send it, with its edits? Then it is in ${f}->body. 1; 0: no;
+ * -1: memory. */
+int native_compose(struct flight *f, const struct op *op);
+/** Header lines of the client's that its provider is to see, each ending in LF,
+ * appended. */
+void native_headers(struct flight *f, struct buf *out);
+
 /* request_source.c: the bytes of an attempt in OpenAI's format, whatever the
  * provider speaks. */
 /** Bytes not taken yet; pumps what came. */
@@ -257,6 +274,12 @@ void flight_free(struct flight *f);
 /** A zeroed attempt, but for its body's memory; NULL: memory. */
 struct flight *flight_take(struct requests *rs);
 bool flight_text(struct flight *f, int what, struct buf *out);
+
+/* request_call.c, for request_native.c */
+/** Members of an overlay, for json_write; at most 16. */
+size_t call_extras(const struct overlay *o, struct json_extra *extra);
+/** What leaves differs from what came by these. */
+void call_note_edits(struct request *r, const struct json_extra *extra, size_t n);
 
 /* request_relay.c */
 /** What every answer of the engine says about itself, as whole lines in the
@@ -297,7 +320,8 @@ bool request_has_surface(const struct request *r);
 /** Convert the client's body. NULL, or what is wrong with it. */
 const char *request_surface_begin(struct request *r, char *why, size_t size);
 void request_surface_free(struct request *r);
-/** Begin a stream; one OpenAI event of it (or "[DONE]"). 0 or -1. */
+/** Begin a stream unless it was begun; one OpenAI event of it (or "[DONE]"). 0 or
+ * -1. */
 int request_surface_open(struct request *r);
 int request_surface_event(struct request *r, const char *data, size_t len);
 /** End a stream with an error in the client's format. */

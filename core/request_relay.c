@@ -15,6 +15,12 @@
 
 static const char done_event[] = "data: [DONE]\n\n";
 
+/* Does what is relayed become the client's own format on its way? */
+static bool said_anew(const struct request *r, const struct flight *f)
+{
+    return request_has_surface(r) && !(f && f->native);
+}
+
 /* -- headers --------------------------------------------------------------- */
 
 /* Milliseconds with three decimals; printf is slow and sees the locale. */
@@ -72,8 +78,6 @@ static void begin_stream(struct request *r, const struct flight *f)
     buf_adds(b, "content-type: text/event-stream\r\n"
                 "cache-control: no-cache\r\nx-accel-buffering: no\r\n");
     reply_head(r->in.reply, 200, b->data, b->len, -1);
-    if (request_has_surface(r))
-        request_surface_open(r);
     r->comment_due = US_NEVER;
     if (r->config->settings.keepalive_comment)
         r->comment_due = clock_now() + r->config->settings.keepalive_comment;
@@ -119,7 +123,7 @@ static void end_with_event(struct request *r, const struct flight *f,
 {
     struct buf *b = &r->all->scratch;
 
-    if (r->surface) {
+    if (request_has_surface(r)) {
         request_surface_failure(r, e, message);
         reply_finish(r->in.reply);
         return;
@@ -236,7 +240,7 @@ static void send_whole(struct request *r, struct flight *f, const char *text,
         len = text_len;
     }
     buf_init(&theirs, CEIL_ANSWER_BYTES);
-    if (request_has_surface(r)) {
+    if (said_anew(r, f)) {
         if (request_surface_answer(r, bytes, len, &theirs)) {
             buf_free(&theirs);
             flight_stop(f, ERROR_gateway_internal,
@@ -347,10 +351,13 @@ static void walk_event(struct request *r, struct flight *f, struct walk *w,
         f->gap = now - f->last_data;
     f->last_data = now;
     if (kind == ANSWER_ERROR) {
+        struct json_view part = answer_fault(f->answer.format, e->data,
+                                             e->data_len);
+
         send_read(r, w);
-        answer_sentence(e->data, e->data_len, f->detail, sizeof f->detail,
+        answer_sentence(part.at, part.len, f->detail, sizeof f->detail,
                         f->code, sizeof f->code, f->param, sizeof f->param);
-        walk_failed(w, answer_classify(200, e->data, e->data_len),
+        walk_failed(w, answer_classify(200, part.at, part.len),
                     "the provider ended its stream with an error");
     } else if (kind == ANSWER_BROKEN) {
         send_read(r, w);
@@ -396,11 +403,13 @@ static void walk_end(struct request *r, struct flight *f, struct walk *w,
     if (error != ERROR_none) {
         walk_failed(w, error, source_detail(f));
     } else if (f->answer.finish[0]) {
+        const char *ending = answer_ending(f->answer.format);
+
         send_read(r, w);
         if (r->surface)
             request_surface_event(r, "[DONE]", 6);
         else
-            reply_body(r->in.reply, done_event, sizeof done_event - 1);
+            reply_body(r->in.reply, ending, strlen(ending));
         w->outcome = WALK_DONE;
     } else {
         walk_failed(w, ERROR_provider_cut_stream,
@@ -545,6 +554,8 @@ void relay_start(struct request *r, struct flight *f)
     }
     if (r->phase == REPLY_NONE)
         begin_stream(r, f);
+    if (said_anew(r, f))
+        request_surface_open(r);
     r->phase = REPLY_STREAM;
     f->committed = true;
     relay_note_first(r);
@@ -553,7 +564,7 @@ void relay_start(struct request *r, struct flight *f)
     f->scanned = 0;
     sse_free(&f->sse);
     sse_init(&f->sse, CEIL_EVENT_BYTES);
-    answer_init(&f->answer);
+    answer_init(&f->answer, f->answer.format);
     source_hold(f, CEIL_HOLD_BYTES);
     relay_more(r);
 }

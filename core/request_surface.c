@@ -28,17 +28,20 @@ bool request_has_surface(const struct request *r)
 const char *request_surface_begin(struct request *r, char *why, size_t size)
 {
     struct dialect_fault fault;
+    bool own = false;
 
     r->client_body = r->in.body;
     r->client_bytes = r->in.body_bytes;
     buf_init(&r->converted, CEIL_BODY_BYTES + MIB);
     if (surface_request(r->state, names[r->in.op], r->in.body, r->in.body_bytes,
-                        &r->converted, &fault)) {
+                        &r->converted, &own, &fault)) {
         snprintf(why, size, "%s", fault.message);
         return why;
     }
     r->in.body = r->converted.data;
     r->in.body_bytes = r->converted.len;
+    if (own)
+        native_begin(r);
     return NULL;
 }
 
@@ -65,6 +68,8 @@ int request_surface_open(struct request *r)
     struct dialect_fault fault;
     struct buf out;
 
+    if (r->surface)
+        return 0;
     buf_init(&out, CEIL_ANSWER_BYTES);
     return pass_on(r, &out, surface_open(r->state, &c, &r->surface, &out, &fault));
 }
@@ -82,10 +87,15 @@ int request_surface_event(struct request *r, const char *data, size_t len)
 void request_surface_failure(struct request *r, enum error_type e,
                              const char *message)
 {
+    struct surface_context c = context_of(r);
     struct dialect_fault fault;
     struct buf out;
 
     buf_init(&out, CEIL_ANSWER_BYTES);
+    /* What passed untouched has begun the stream already. */
+    if (!r->surface)
+        surface_open(r->state, &c, &r->surface, &out, &fault);
+    out.len = 0;
     pass_on(r, &out, surface_stream_failure(r->state, r->surface, e, message,
                                             &out, &fault));
 }

@@ -116,7 +116,8 @@ end
 
 -- The clients' side.
 
--- surface_request(surface, text) -> OpenAI body
+-- surface_request(surface, text) -> OpenAI body, and whether all of the client's is
+-- its vendor's own, so that the vendor may be sent it as it is
 function translate.surface_request(name, text)
   local body, why = host.decode(text)
   if type(body) ~= "table" then
@@ -125,7 +126,7 @@ function translate.surface_request(name, text)
   end
   local made, err, message = surface.find(name):request(body)
   if not made then return nil, err, message end
-  return host.encode(made.body)
+  return host.encode(made.body), not made.ours
 end
 
 local function context_of(id, model, created, text)

@@ -34,9 +34,9 @@ static void check_scan(const char *text, size_t len)
     enum answer_event kind, whole;
     bool sound = !json_check(text, len, 64, &fault);
 
-    answer_init(&a);
-    answer_init(&body);
-    answer_init(&untouched);
+    answer_init(&a, ANSWER_CHAT);
+    answer_init(&body, ANSWER_CHAT);
+    answer_init(&untouched, ANSWER_CHAT);
     kind = answer_event(&a, "", 0, text, len);
     whole = answer_body(&body, text, len);
     if (kind == ANSWER_BROKEN)
@@ -66,7 +66,7 @@ static void check_ascii(const char *text, size_t len)
     must(ascii != NULL);
     for (size_t i = 0; i < len; i++)
         ascii[i] = (unsigned char)text[i] < 0x80 ? text[i] : 'x';
-    answer_init(&a);
+    answer_init(&a, ANSWER_CHAT);
     if (!is_special(ascii, len))
         must((answer_event(&a, "", 0, ascii, len) != ANSWER_BROKEN) ==
              !json_check(ascii, len, 64, &fault));
@@ -96,7 +96,7 @@ static void check_text(const char *text, size_t len)
     struct buf out;
 
     buf_init(&out, 1 << 20);
-    must(answer_text(text, len, &out) == 0 || len > 1 << 18);
+    must(answer_text(ANSWER_CHAT, text, len, &out) == 0 || len > 1 << 18);
     buf_free(&out);
 }
 

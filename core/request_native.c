@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A client that speaks Anthropic's Messages or OpenAI's Responses, and a provider
+ * that does: the client's bytes go there as they are, but for the model's name and
+ * the policy's edits, and the answer's bytes come back as they are.
+ */
+#include "request_impl.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct native_row {
+    enum request_op op;
+    unsigned bit;
+    enum answer_format format;
+    const char *headers[3];     /* of the client's, for such a provider; */
+    const char *version;        /* its value of the first, without the client's */
+} rows[] = {
+    {REQUEST_MESSAGES, NATIVE_MESSAGES, ANSWER_MESSAGES,
+     {"anthropic-version", "anthropic-beta", NULL}, "2023-06-01"},
+    {REQUEST_RESPONSES, NATIVE_RESPONSES, ANSWER_RESPONSES,
+     {"openai-beta", NULL, NULL}, NULL},
+};
+
+static const struct native_row *row_of(const struct request *r)
+{
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].op == r->in.op)
+            return &rows[i];
+    return NULL;
+}
+
+void native_begin(struct request *r)
+{
+    const struct native_row *row = row_of(r);
+    struct json_fault fault;
+
+    if (!row || json_open(&r->native, r->client_body, r->client_bytes,
+                          CEIL_JSON_DEPTH, CEIL_BODY_BYTES, &fault))
+        return;
+    r->native_open = true;
+    r->plan.native = &r->native;
+    r->plan.native_format = row->bit;
+}
+
+void native_end(struct request *r)
+{
+    r->plan.native = NULL;
+    if (r->native_open)
+        json_close(&r->native);
+    r->native_open = false;
+}
+
+/* A filter sees, and resume joins, chat completions only. */
+static bool wanted(const struct flight *f, const struct op *op)
+{
+    const struct request *r = f->request;
+    const struct native_row *row = row_of(r);
+
+    return row && r->plan.native && (flight_provider(f)->native & row->bit) &&
+           !op->events && !r->surface &&
+           !(r->stream && r->config->models[r->model].resume);
+}
+
+/* The members of req:with by the names of this format; -1: one has none. */
+static int take_overlay(struct flight *f, const struct op *op,
+                        struct json_extra *extra)
+{
+    struct request *r = f->request;
+    size_t n = op->overlay
+                   ? call_extras(r->plan.overlays[op->overlay - 1], extra) : 0;
+
+    for (size_t i = 0; i < n; i++) {
+        extra[i].key = bind_native_name(r->plan.native_format, extra[i].key);
+        if (!extra[i].key)
+            return -1;
+    }
+    return (int)n;
+}
+
+int native_compose(struct flight *f, const struct op *op)
+{
+    struct request *r = f->request;
+    const char *name = flight_target(f)->model;
+    struct json_extra extra[20];
+    struct buf model;
+    int n = wanted(f, op) ? take_overlay(f, op, extra) : -1, bad;
+
+    if (n < 0)
+        return 0;
+    buf_init(&model, 4 * KIB);
+    bad = buf_add_json(&model, name, strlen(name));
+    extra[n++] = (struct json_extra){"model", model.data, model.len};
+    bad |= buf_reserve(&f->body, r->client_bytes + 256);
+    bad |= json_write(&r->native, extra, (size_t)n, &f->body);
+    call_note_edits(r, extra, (size_t)n);
+    buf_free(&model);
+    f->native = true;
+    answer_init(&f->answer, row_of(r)->format);
+    return bad ? -1 : 1;
+}
+
+void native_headers(struct flight *f, struct buf *out)
+{
+    struct request *r = f->request;
+    const struct native_row *row = row_of(r);
+    const char *value;
+    size_t len;
+
+    if (!row || !(flight_provider(f)->native & row->bit))
+        return;
+    for (size_t i = 0; row->headers[i]; i++) {
+        value = r->in.header(r->in.owner, row->headers[i], &len);
+        if (!value && i == 0 && row->version) {
+            value = row->version;
+            len = strlen(value);
+        }
+        if (value && (buf_adds(out, row->headers[i]) | buf_adds(out, ": ") |
+                      buf_add(out, value, len) | buf_addc(out, '\n')))
+            record_add(&r->record, RECORD_trace, "native",
+                       "a header of the client is too long to be sent on");
+    }
+}
