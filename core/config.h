@@ -45,6 +45,10 @@ enum native_format { NATIVE_MESSAGES = 1, NATIVE_RESPONSES = 2 };
 /** What becomes of a parameter that a target does not know. */
 enum unsupported_mode { UNSUPPORTED_MAP, UNSUPPORTED_DROP, UNSUPPORTED_REFUSE };
 
+/** How a target can be asked: as its dialect knows, either way, for streams only,
+ * never for one. */
+enum stream_mode { STREAM_AUTO, STREAM_BOTH, STREAM_ONLY, STREAM_NEVER };
+
 /** An upstream account, or (when ${service}) a declared side service. */
 struct provider {
     char *name;
@@ -86,6 +90,7 @@ struct target {
     char **caps;            /* "tools", "vision", ... */
     size_t ncaps;
     unsigned unsupported;   /* enum unsupported_mode */
+    unsigned stream;        /* enum stream_mode */
     char *region;           /* or NULL */
     unsigned slot;          /* on the board; set when a generation is built */
     struct config_where where;

@@ -105,10 +105,14 @@ static const struct config_key target_keys[] = {
     {.name = "caps", .type = KEY_OTHER, .set = config_set_caps},
     {.name = "unsupported", .type = KEY_CHOICE, .choices = "map|drop|refuse",
      .offset = TARGET(unsupported)},
+    {.name = "stream", .type = KEY_CHOICE, .choices = "auto|both|only|never",
+     .offset = TARGET(stream)},
     {.name = "region", .type = KEY_TEXT, .env = true, .offset = TARGET(region)},
 };
 static_assert(UNSUPPORTED_DROP == 1 && UNSUPPORTED_REFUSE == 2,
               "choices of unsupported");
+static_assert(STREAM_BOTH == 1 && STREAM_ONLY == 2 && STREAM_NEVER == 3,
+              "choices of stream");
 
 #define MODEL(field) offsetof(struct model_draft, model.field)
 

@@ -249,6 +249,15 @@ static void price(struct show *s, const struct target *t)
     end(s, '}');
 }
 
+static void target_modes(struct show *s, const struct target *t)
+{
+    static const char *const unsupported[] = {"map", "drop", "refuse"};
+    static const char *const stream[] = {"auto", "both", "only", "never"};
+
+    member_text(s, "unsupported", unsupported[t->unsupported]);
+    member_text(s, "stream", stream[t->stream]);
+}
+
 static void targets(struct show *s, const struct config *c)
 {
     size_t i;
@@ -269,6 +278,7 @@ static void targets(struct show *s, const struct config *c)
         member_some(s, "rpm", t->rpm);
         member_texts(s, "tags", t->tags, t->ntags);
         member_texts(s, "caps", t->caps, t->ncaps);
+        target_modes(s, t);
         member_text(s, "region", t->region);
         end(s, '}');
     }

@@ -15,7 +15,7 @@
 
 #define MAX_ARGS 8
 
-enum arg_kind { ARG_TEXT, ARG_NUMBER, ARG_REF, ARG_FACTS };
+enum arg_kind { ARG_TEXT, ARG_NUMBER, ARG_TRUTH, ARG_REF, ARG_FACTS };
 
 struct arg {
     enum arg_kind kind;
@@ -61,6 +61,11 @@ static struct arg number_arg(double n)
     return (struct arg){.kind = ARG_NUMBER, .number = n};
 }
 
+static struct arg truth_arg(bool holds)
+{
+    return (struct arg){.kind = ARG_TRUTH, .stream = holds};
+}
+
 static struct arg ref_arg(int ref)
 {
     return (struct arg){.kind = ARG_REF, .ref = ref};
@@ -90,6 +95,8 @@ static void push_facts(lua_State *L, struct policy_state *s,
     lua_setfield(L, -2, "api");
     lua_pushboolean(L, a->stream);
     lua_setfield(L, -2, "stream");
+    lua_pushboolean(L, t->stream == STREAM_AUTO);
+    lua_setfield(L, -2, "may_stream");
     if (t->max_output) {
         lua_pushinteger(L, t->max_output);
         lua_setfield(L, -2, "max_output");
@@ -118,6 +125,9 @@ static void push_arg(lua_State *L, struct policy_state *s, const struct arg *a)
         break;
     case ARG_NUMBER:
         lua_pushnumber(L, a->number);
+        break;
+    case ARG_TRUTH:
+        lua_pushboolean(L, a->stream);
         break;
     case ARG_REF:
         lua_rawgeti(L, LUA_REGISTRYINDEX, a->ref);
@@ -201,6 +211,7 @@ static int take_request(lua_State *L, struct call_out *c)
     if (lua_isnil(L, 1))
         return take_refusal(L, c, 1);
     r->native = lua_toboolean(L, 5);
+    r->stream = lua_toboolean(L, 7);
     if (lua_istable(L, 6) && take_edits(L, 6, &r->edits))
         return -1;
     snprintf(r->path, sizeof r->path, "%s", lua_tostring(L, 2));
@@ -264,7 +275,7 @@ static int run_call(lua_State *L, void *arg)
     lua_settop(L, 1);
     for (unsigned i = 0; i < c->nargs; i++)
         push_arg(L, c->s, &c->args[i]);
-    lua_call(L, (int)c->nargs, 6);
+    lua_call(L, (int)c->nargs, 7);
     o->bad = c->take(L, c);
     return 0;
 }
@@ -355,13 +366,25 @@ void dialect_refusal(struct policy_state *s, const char *name, int status,
     call(&c);
 }
 
-int dialect_open(struct policy_state *s, const char *name, int facts,
+int dialect_unfold(struct policy_state *s, const char *name, int facts,
+                   const char *text, size_t len, struct buf *out,
+                   struct dialect_fault *fault)
+{
+    struct call_out c = {
+        .s = s, .function = "unfold", .nargs = 3, .take = take_text, .out = out,
+        .fault = fault,
+        .args = {name_arg(name), text_arg(text, len), ref_arg(facts)}};
+
+    return call(&c);
+}
+
+int dialect_open(struct policy_state *s, const char *name, int facts, bool folds,
                  int *stream, struct dialect_fault *fault)
 {
     struct call_out c = {
-        .s = s, .function = "open", .nargs = 2, .take = take_state,
+        .s = s, .function = "open", .nargs = 3, .take = take_state,
         .ref = stream, .fault = fault,
-        .args = {name_arg(name), ref_arg(facts)}};
+        .args = {name_arg(name), ref_arg(facts), truth_arg(folds)}};
 
     return call(&c);
 }

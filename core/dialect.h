@@ -33,6 +33,7 @@ struct dialect_request {
     struct buf body;            /* empty: the OpenAI text with ${edits} */
     struct overlay edits;
     bool native;                /* answers are in OpenAI's format */
+    bool stream;                /* it asks for a stream */
     char path[256];
     char headers[512];          /* lines ending in LF */
     char notes[512];            /* what was dropped or mapped, a line each */
@@ -61,8 +62,15 @@ void dialect_refusal(struct policy_state *s, const char *name, int status,
                      char *code, size_t code_size, char *param,
                      size_t param_size, double *retry_after);
 
-/** A stream being translated: a Lua value kept by the state. 0: none. */
-int dialect_open(struct policy_state *s, const char *name, int facts,
+/** The events that say what a complete answer does, usage included: event-stream
+ * bytes in OpenAI's format. */
+int dialect_unfold(struct policy_state *s, const char *name, int facts,
+                   const char *text, size_t len, struct buf *out,
+                   struct dialect_fault *fault);
+
+/** A stream being translated: a Lua value kept by the state. 0: none. With
+ * ${folds} its events give nothing and its end one complete answer. */
+int dialect_open(struct policy_state *s, const char *name, int facts, bool folds,
                  int *stream, struct dialect_fault *fault);
 /** One event of the provider: OpenAI event-stream bytes, appended. */
 int dialect_event(struct policy_state *s, int stream, const char *event,

@@ -64,7 +64,7 @@ void call_note_edits(struct request *r, const struct json_extra *extra, size_t n
 {
     for (size_t i = 0; i < n; i++) {
         bool own = strcmp(extra[i].key, "model") == 0 ||
-                   strcmp(extra[i].key, "stream_options") == 0;
+                   strncmp(extra[i].key, "stream", 6) == 0;
 
         record_add(&r->record, RECORD_edit, extra[i].key,
                    own ? "engine" : "with", (int64_t)extra[i].len);
@@ -75,7 +75,7 @@ void call_note_edits(struct request *r, const struct json_extra *extra, size_t n
 static int compose(struct flight *f, unsigned overlay)
 {
     struct request *r = f->request;
-    struct json_extra extra[20];
+    struct json_extra extra[CALL_EXTRAS];
     struct buf model, options;
     size_t n = 0;
     int bad;
@@ -86,7 +86,12 @@ static int compose(struct flight *f, unsigned overlay)
         n = call_extras(r->plan.overlays[overlay - 1], extra);
     extra[n++] = (struct json_extra){"model", model.data, model.len};
     buf_init(&options, 64 * KIB);
-    if (r->stream && flight_provider(f)->usage == USAGE_ASK && !r->include_usage) {
+    if (f->stream != r->stream)
+        extra[n++] = (struct json_extra){"stream", f->stream ? "true" : "false",
+                                         f->stream ? 4 : 5};
+    if (!f->stream && r->stream)
+        extra[n++] = (struct json_extra){"stream_options", NULL, 0};
+    if (f->stream && flight_provider(f)->usage == USAGE_ASK && !r->include_usage) {
         bad |= ask_usage(r, &options);
         extra[n++] = (struct json_extra){"stream_options", options.data,
                                          options.len};
@@ -120,13 +125,13 @@ static void launch(struct flight *f, const char *path, char *more)
     struct call call = {
         .provider = flight_provider(f), .method = "POST", .path = path,
         .body = f->body.data, .body_bytes = f->body.len,
-        .stream = r->stream && f->target >= 0,
+        .stream = f->stream,
         .connect_timeout = f->limits.connect
                                ? f->limits.connect
                                : r->config->settings.connect_timeout,
         .owner = f};
 
-    call.hold_bytes = call.stream && !f->limits.hold_all
+    call.hold_bytes = call.stream && !f->limits.hold_all && !flight_folds(f)
                           ? CEIL_HOLD_BYTES + f->limits.hold
                           : r->config->settings.answer_max;
     if (r->trace[0]) {
@@ -329,12 +334,13 @@ static void launch_foreign(struct flight *f)
     dialect_request_init(&out);
     if (dialect_write(r->state, flight_provider(f)->dialect, flight_target(f),
                       apis[r->in.op],
-                      r->stream, f->body.data, f->body.len, &f->facts, &out,
+                      f->stream, f->body.data, f->body.len, &f->facts, &out,
                       &fault)) {
         flight_stop(f, fault.error, fault.message);
     } else if (take_translation(f, &out)) {
         flight_stop(f, ERROR_gateway_oom, "the translated body is too large");
     } else {
+        f->stream = out.stream && r->in.op != REQUEST_EMBEDDINGS;
         if (out.notes[0])
             record_add(&r->record, RECORD_trace, "dialect", out.notes);
         launch_with(f, out.path[0] ? out.path : paths[r->in.op], out.headers);
@@ -342,21 +348,39 @@ static void launch_foreign(struct flight *f)
     dialect_request_free(&out);
 }
 
+/* Is the provider to be asked for a stream? */
+static bool asks_stream(const struct flight *f)
+{
+    const struct request *r = f->request;
+    unsigned mode = flight_target(f)->stream;
+
+    if (mode == STREAM_NEVER || r->in.op == REQUEST_EMBEDDINGS)
+        return false;
+    return mode == STREAM_ONLY || r->stream;
+}
+
 static void launch_target(struct flight *f, const struct op *op)
 {
     struct request *r = f->request;
     char none[1] = "";
-    int native = native_compose(f, op);
+    int native;
+
+    f->stream = asks_stream(f);
+    native = native_compose(f, op);
 
     if (native < 0 || (native == 0 && compose(f, op->overlay)))
         flight_stop(f, ERROR_gateway_oom, "the edited body is too large");
     else if (native)
         launch_with(f, native_paths[r->in.op], "");
     else if (dialect_native(flight_provider(f)->dialect) &&
-             !request_has_surface(r))
+             !request_has_surface(r) && f->stream == r->stream)
         launch(f, paths[r->in.op], none);
     else
         launch_foreign(f);
+    if (f->stream != r->stream && f->phase == FLIGHT_RUNNING)
+        record_add(&r->record, RECORD_trace, "stream",
+                   f->stream ? "asked for as a stream, given as one answer"
+                             : "asked for as one answer, given as a stream");
 }
 
 void flight_start(struct request *r, const struct op *op)

@@ -197,13 +197,13 @@ static void read_shadow(struct flight *f)
     size_t len, at = f->scanned;
     const char *bytes = source_bytes(f, &len);
 
-    while (transfer_state(f->transfer)->event_stream &&
+    while (source_events(f) &&
            sse_next(&f->sse, bytes + at, len - at, &e) == SSE_EVENT) {
         at += e.raw_len;
         if (e.has_data)
             answer_event(&f->answer, e.name, e.name_len, e.data, e.data_len);
     }
-    if (transfer_state(f->transfer)->event_stream)
+    if (source_events(f))
         source_take(f, at);
     f->scanned = 0;
     f->last_data = clock_now();
@@ -295,6 +295,27 @@ static void note_progress(struct flight *f, const char *bytes, size_t len)
     }
 }
 
+static void read_stream(struct flight *f, const struct transfer_state *ts);
+
+/* All of the answer is here: is it one? */
+static void take_whole(struct flight *f)
+{
+    size_t len;
+    const char *bytes = source_bytes(f, &len);
+
+    switch (answer_body(&f->answer, bytes, len)) {
+    case ANSWER_CONTENT:
+        flight_answered(f);
+        break;
+    case ANSWER_ERROR:
+        flight_refused(f, bytes, len);
+        break;
+    default:
+        flight_end(f, ERROR_provider_bad_response,
+                   "the provider's answer says nothing or is not JSON");
+    }
+}
+
 /* A whole body: it is an answer when all of it is here and says something. */
 static void read_whole(struct flight *f, const struct transfer_state *ts)
 {
@@ -309,21 +330,34 @@ static void read_whole(struct flight *f, const struct transfer_state *ts)
     }
     if (!ts->ended)
         return;
-    if (ts->error != ERROR_none || (f->foreign && source_whole(f))) {
+    f->scanned = 0;
+    if (ts->error != ERROR_none ||
+        ((f->foreign || flight_unfolds(f)) && source_whole(f)))
         flight_broke(f, ts);
+    else if (f->made)
+        read_stream(f, ts);
+    else
+        take_whole(f);
+}
+
+/* A stream for a client that wants one answer: read to its end. */
+static void read_folded(struct flight *f, const struct transfer_state *ts)
+{
+    size_t len, before = f->pumped;
+
+    if (f->phase != FLIGHT_RUNNING)
         return;
-    }
-    bytes = source_bytes(f, &len);
-    switch (answer_body(&f->answer, bytes, len)) {
-    case ANSWER_CONTENT:
-        flight_answered(f);
-        break;
-    case ANSWER_ERROR:
-        flight_refused(f, bytes, len);
-        break;
-    default:
+    source_bytes(f, &len);
+    if (f->pumped > before)
+        f->last_data = clock_now();
+    if (f->pumped > f->request->config->settings.answer_max) {
         flight_end(f, ERROR_provider_bad_response,
-                   "the provider's answer says nothing or is not JSON");
+                   "the answer is larger than answer_max");
+    } else if (source_ended(f) && source_error(f) != ERROR_none) {
+        flight_broke(f, ts);
+    } else if (source_ended(f)) {
+        f->made = true;
+        take_whole(f);
     }
 }
 
@@ -429,7 +463,7 @@ static const char *unexpected(const struct flight *f,
         return "the provider sent an encoded body although none was accepted";
     if (f->status != 200)
         return "the provider answered with a status that has no body";
-    if (!f->request->stream && ts->event_stream)
+    if (!f->stream && ts->event_stream)
         return "the provider answered with an event stream that was not asked for";
     return NULL;
 }
@@ -452,10 +486,12 @@ static void read_answer(struct flight *f, const struct transfer_state *ts)
 
     if (why)
         flight_end(f, ERROR_provider_bad_response, why);
-    else if (f->request->stream && !ts->event_stream)
+    else if (f->stream && !ts->event_stream && !flight_folds(f))
         read_instead(f, ts);
     else if (f->phase == FLIGHT_RELAYED)
         relay_more(f->request);
+    else if (flight_folds(f) && ts->event_stream)
+        read_folded(f, ts);
     else if (ts->event_stream)
         read_stream(f, ts);
     else if (f->phase == FLIGHT_RUNNING)
@@ -517,57 +553,4 @@ void flight_deadlines(struct flight *f, us_t now)
     else
         flight_end(f, ERROR_provider_timeout_idle,
                    "the provider fell silent for longer than the idle time");
-}
-
-/* -- its text -------------------------------------------------------------- */
-
-/* Text of the events not taken yet: all of a held stream. */
-static void stream_text(struct flight *f, struct buf *out)
-{
-    struct sse_event e;
-    struct sse sse;
-    size_t len, at = 0;
-    const char *bytes = source_bytes(f, &len);
-
-    sse_init(&sse, CEIL_EVENT_BYTES);
-    while (sse_next(&sse, bytes + at, len - at, &e) == SSE_EVENT) {
-        at += e.raw_len;
-        if (e.has_data)
-            answer_text(f->answer.format, e.data, e.data_len, out);
-    }
-    sse_free(&sse);
-}
-
-/* What was read in passing, whatever the format. */
-static void add_facts(const struct flight *f, struct buf *out)
-{
-    buf_adds(out, "{\"finish\":");
-    buf_add_json(out, f->answer.finish, strlen(f->answer.finish));
-    buf_addf(out, ",\"input\":%lld,\"output\":%lld}",
-             (long long)f->answer.usage.input, (long long)f->answer.usage.output);
-}
-
-bool flight_text(struct flight *f, int what, struct buf *out)
-{
-    size_t len = f->kept.len;
-    const char *bytes = kept_bytes(f);
-
-    if (what == PLAN_ANSWER_FACTS) {
-        add_facts(f, out);
-        return true;
-    }
-
-    if (f->transfer && f->target >= 0) {
-        if (transfer_state(f->transfer)->event_stream &&
-            what == PLAN_ANSWER_TEXT) {
-            stream_text(f, out);
-            return true;
-        }
-        bytes = source_bytes(f, &len);
-    }
-    if (what == PLAN_ANSWER_TEXT && f->target >= 0)
-        answer_text(f->answer.format, bytes, len, out);
-    else
-        buf_add(out, bytes, len);
-    return true;
 }

@@ -9,6 +9,7 @@
  *   request_call.c     one attempt until it is sent
  *   request_native.c   the client's own body for a provider that takes it
  *   request_flight.c   one attempt since: deadlines, reading its answer
+ *   request_text.c     what a policy may read of it
  *   request_relay.c    from an attempt's bytes to the client's
  *   request_finish.c   metrics, record, log line
  */
@@ -91,6 +92,10 @@ struct flight {
                                        bytes pass; answer.format says which */
     /* A provider that speaks another format: its bytes become OpenAI's here. */
     bool foreign;
+    bool stream;                    /* the provider was asked for one */
+    bool made;                      /* out is all of an answer that was turned
+                                       into a stream, or out of one */
+    size_t pumped;                  /* bytes of events that were translated */
     int facts;                      /* what the dialect keeps; 0: none */
     int translation;                /* its stream in the Lua state; 0: none */
     struct sse theirs;
@@ -248,7 +253,10 @@ void source_hold(struct flight *f, size_t bytes);
 bool source_ended(const struct flight *f);
 enum error_type source_error(const struct flight *f);
 const char *source_detail(const struct flight *f);
-/** Translate a complete answer into ${f}->kept. 0 or -1 (f->broke, detail). */
+/** Are those bytes events? */
+bool source_events(const struct flight *f);
+/** Make a complete answer one in OpenAI's format, or a stream of one where the
+ * client wants that. 0 or -1 (f->broke, detail). */
 int source_whole(struct flight *f);
 void source_free(struct flight *f);
 
@@ -264,6 +272,18 @@ static inline const struct provider *flight_provider(const struct flight *f)
     return &f->request->config->providers[f->provider];
 }
 
+/** The client wants one answer, its provider was asked for a stream; */
+static inline bool flight_folds(const struct flight *f)
+{
+    return f->stream && !f->request->stream;
+}
+
+/** and the reverse. */
+static inline bool flight_unfolds(const struct flight *f)
+{
+    return !f->stream && f->request->stream && f->target >= 0;
+}
+
 struct flight *flight_find(struct request *r, unsigned id);
 void flight_news(struct flight *f);
 /** End it early: caller_cancelled, or what a deadline says. */
@@ -273,9 +293,11 @@ us_t flight_due(const struct flight *f);
 void flight_free(struct flight *f);
 /** A zeroed attempt, but for its body's memory; NULL: memory. */
 struct flight *flight_take(struct requests *rs);
+/** request_text.c: PLAN_ANSWER_TEXT and the like, appended. */
 bool flight_text(struct flight *f, int what, struct buf *out);
 
 /* request_call.c, for request_native.c */
+#define CALL_EXTRAS 24          /* an overlay's 16, and the engine's own */
 /** Members of an overlay, for json_write; at most 16. */
 size_t call_extras(const struct overlay *o, struct json_extra *extra);
 /** What leaves differs from what came by these. */

@@ -58,7 +58,7 @@ static bool wanted(const struct flight *f, const struct op *op)
     const struct native_row *row = row_of(r);
 
     return row && r->plan.native && (flight_provider(f)->native & row->bit) &&
-           !op->events && !r->surface &&
+           !op->events && !r->surface && f->stream == r->stream &&
            !(r->stream && r->config->models[r->model].resume);
 }
 
@@ -82,7 +82,7 @@ int native_compose(struct flight *f, const struct op *op)
 {
     struct request *r = f->request;
     const char *name = flight_target(f)->model;
-    struct json_extra extra[20];
+    struct json_extra extra[CALL_EXTRAS];
     struct buf model;
     int n = wanted(f, op) ? take_overlay(f, op, extra) : -1, bad;
 
