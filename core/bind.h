@@ -77,6 +77,8 @@ struct plan {
                                      * lua/leme keeps of the request */
     bool begun;
     bool question_kept;             /* as a user value of the handle */
+    unsigned tokens;                /* estimate of the body as it is now; 0: none */
+    bool tools;                     /* that body has tools */
     long lua_bytes;                 /* net, over the plan's own steps */
 };
 
@@ -110,6 +112,8 @@ void bind_close_request(struct plan *plan);
 /** What member ${chat} of a chat completion is called in a client's format (a bit
  * of enum native_format); NULL: it has no such member. Static. */
 const char *bind_native_name(unsigned format, const char *chat);
+/** The most tokens an answer may have as the body says now; 0: it does not. */
+double bind_max_tokens(struct plan *plan);
 /** Free what hangs on a plan. */
 void bind_plan_free(struct plan *plan);
 

@@ -14,6 +14,7 @@
 static void note_edit(struct plan *plan, const char *path, size_t bytes)
 {
     plan->question_kept = false;
+    plan->tokens = 0;
     record_add(plan->record, RECORD_edit, path, "policy", (int64_t)bytes);
 }
 

@@ -9,6 +9,8 @@
 
 #include "vm.h"
 
+struct target;
+
 #include <lauxlib.h>
 
 #define REQUEST_TYPE "leme.request"
@@ -41,6 +43,13 @@ json_node bind_member(lua_State *L, struct plan *plan, json_node of,
 json_node bind_message(lua_State *L, struct plan *plan, bool question);
 /** The content of a message. */
 json_node bind_content(lua_State *L, struct plan *plan, json_node message);
+
+/** Tokens the request's body weighs, edits included; estimated once. ${scratch}
+ * is overwritten. */
+unsigned bind_tokens(struct plan *plan, struct buf *scratch);
+/** Does the request fit ${t}? Else ${why}. */
+bool bind_fits(struct plan *plan, const struct target *t, struct buf *scratch,
+               char *why, size_t size);
 
 /* Assignments to req. */
 void bind_need_body(lua_State *L, struct plan *plan);

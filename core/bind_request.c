@@ -12,9 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Bytes of a prompt behind one token, over the recorded usage of chats. */
-#define BYTES_PER_TOKEN 4
-
 /* A user value of the handle; the first is lua/leme's. */
 #define QUESTION 2
 
@@ -291,15 +288,7 @@ static int get_tags(lua_State *L, struct bind *b, struct plan *plan)
 
 static int get_tokens(lua_State *L, struct bind *b, struct plan *plan)
 {
-    json_node n = bind_member(L, plan, JSON_ROOT, "messages");
-    size_t len = 0;
-
-    (void)b;
-    if (!n)
-        n = bind_member(L, plan, JSON_ROOT, plan->doc ? "input" : "prompt");
-    if (n && !json_raw(plan->doc, n, &len))
-        len = plan->doc->len;
-    lua_pushinteger(L, (lua_Integer)(len / BYTES_PER_TOKEN + 1));
+    lua_pushinteger(L, (lua_Integer)bind_tokens(plan, &b->scratch));
     return 1;
 }
 

@@ -45,6 +45,9 @@ enum native_format { NATIVE_MESSAGES = 1, NATIVE_RESPONSES = 2 };
 /** What becomes of a parameter that a target does not know. */
 enum unsupported_mode { UNSUPPORTED_MAP, UNSUPPORTED_DROP, UNSUPPORTED_REFUSE };
 
+/** What becomes of a max_tokens above what a target gives. */
+enum limit_mode { LIMIT_CLAMP, LIMIT_REFUSE, LIMIT_SKIP };
+
 /** How a target can be asked: as its dialect knows, either way, for streams only,
  * never for one. */
 enum stream_mode { STREAM_AUTO, STREAM_BOTH, STREAM_ONLY, STREAM_NEVER };
@@ -91,6 +94,7 @@ struct target {
     size_t ncaps;
     unsigned unsupported;   /* enum unsupported_mode */
     unsigned stream;        /* enum stream_mode */
+    unsigned max_tokens;    /* enum limit_mode: above max_output */
     char *region;           /* or NULL */
     unsigned slot;          /* on the board; set when a generation is built */
     struct config_where where;

@@ -253,9 +253,11 @@ static void target_modes(struct show *s, const struct target *t)
 {
     static const char *const unsupported[] = {"map", "drop", "refuse"};
     static const char *const stream[] = {"auto", "both", "only", "never"};
+    static const char *const max_tokens[] = {"clamp", "refuse", "skip"};
 
     member_text(s, "unsupported", unsupported[t->unsupported]);
     member_text(s, "stream", stream[t->stream]);
+    member_text(s, "max_tokens", max_tokens[t->max_tokens]);
 }
 
 static void targets(struct show *s, const struct config *c)

@@ -60,15 +60,12 @@ static int ask_usage(struct request *r, struct buf *out)
     return bad | buf_adds(out, "\"include_usage\":true}");
 }
 
-void call_note_edits(struct request *r, const struct json_extra *extra, size_t n)
+void call_note_edits(struct request *r, const struct json_extra *extra, size_t n,
+                     size_t policy)
 {
-    for (size_t i = 0; i < n; i++) {
-        bool own = strcmp(extra[i].key, "model") == 0 ||
-                   strncmp(extra[i].key, "stream", 6) == 0;
-
+    for (size_t i = 0; i < n; i++)
         record_add(&r->record, RECORD_edit, extra[i].key,
-                   own ? "engine" : "with", (int64_t)extra[i].len);
-    }
+                   i < policy ? "with" : "engine", (int64_t)extra[i].len);
 }
 
 /* `model`, the usage option, and the policy's req:with, over the edits. */
@@ -76,14 +73,18 @@ static int compose(struct flight *f, unsigned overlay)
 {
     struct request *r = f->request;
     struct json_extra extra[CALL_EXTRAS];
+    char number[LIMIT_DIGITS];
     struct buf model, options;
-    size_t n = 0;
+    size_t n = 0, policy;
     int bad;
 
-    buf_init(&model, 4 * KIB);
-    bad = buf_add_json(&model, flight_target(f)->model, strlen(flight_target(f)->model));
     if (overlay)
         n = call_extras(r->plan.overlays[overlay - 1], extra);
+    policy = n;
+    if (limit_apply(f, &r->doc, extra, &n, number))
+        return -1;
+    buf_init(&model, 4 * KIB);
+    bad = buf_add_json(&model, flight_target(f)->model, strlen(flight_target(f)->model));
     extra[n++] = (struct json_extra){"model", model.data, model.len};
     buf_init(&options, 64 * KIB);
     if (f->stream != r->stream)
@@ -98,7 +99,7 @@ static int compose(struct flight *f, unsigned overlay)
     }
     bad |= buf_reserve(&f->body, r->in.body_bytes + 256);
     bad |= json_write(&r->doc, extra, n, &f->body);
-    call_note_edits(r, extra, n);
+    call_note_edits(r, extra, n, policy);
     buf_free(&options);
     buf_free(&model);
     return bad;
@@ -368,6 +369,7 @@ static void launch_target(struct flight *f, const struct op *op)
     f->stream = asks_stream(f);
     native = native_compose(f, op);
 
+    /* Over already, it stays as it ended. */
     if (native < 0 || (native == 0 && compose(f, op->overlay)))
         flight_stop(f, ERROR_gateway_oom, "the edited body is too large");
     else if (native)

@@ -8,6 +8,7 @@
  *   request_read.c     what a body and its headers say before a policy sees it
  *   request_call.c     one attempt until it is sent
  *   request_native.c   the client's own body for a provider that takes it
+ *   request_limit.c    the longest answer its target gives
  *   request_flight.c   one attempt since: deadlines, reading its answer
  *   request_text.c     what a policy may read of it
  *   request_relay.c    from an attempt's bytes to the client's
@@ -237,7 +238,7 @@ void native_begin(struct request *r);
 /** Before the client's bytes go. */
 void native_end(struct request *r);
 /** May this attempt send it, with its edits? Then it is in ${f}->body. 1; 0: no;
- * -1: memory. */
+ * -1: memory, or the attempt is over. */
 int native_compose(struct flight *f, const struct op *op);
 /** Header lines of the client's that its provider is to see, each ending in LF,
  * appended. */
@@ -298,10 +299,20 @@ bool flight_text(struct flight *f, int what, struct buf *out);
 
 /* request_call.c, for request_native.c */
 #define CALL_EXTRAS 24          /* an overlay's 16, and the engine's own */
+
+/* request_limit.c */
+#define LIMIT_DIGITS 12
+/** Bring what is to be sent of ${doc} under ${extra} within its target's longest
+ * answer: may add to ${extra} (the number's text goes to ${number}). 0; -1: the
+ * attempt was refused and is over. */
+int limit_apply(struct flight *f, struct json_doc *doc, struct json_extra *extra,
+                size_t *n, char number[LIMIT_DIGITS]);
+
 /** Members of an overlay, for json_write; at most 16. */
 size_t call_extras(const struct overlay *o, struct json_extra *extra);
-/** What leaves differs from what came by these. */
-void call_note_edits(struct request *r, const struct json_extra *extra, size_t n);
+/** What leaves differs from what came by these; the first ${policy} are its. */
+void call_note_edits(struct request *r, const struct json_extra *extra, size_t n,
+                     size_t policy);
 
 /* request_relay.c */
 /** What every answer of the engine says about itself, as whole lines in the

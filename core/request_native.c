@@ -84,16 +84,20 @@ int native_compose(struct flight *f, const struct op *op)
     const char *name = flight_target(f)->model;
     struct json_extra extra[CALL_EXTRAS];
     struct buf model;
-    int n = wanted(f, op) ? take_overlay(f, op, extra) : -1, bad;
+    char number[LIMIT_DIGITS];
+    int taken = wanted(f, op) ? take_overlay(f, op, extra) : -1, bad;
+    size_t n = (size_t)taken;
 
-    if (n < 0)
+    if (taken < 0)
         return 0;
+    if (limit_apply(f, &r->native, extra, &n, number))
+        return -1;
     buf_init(&model, 4 * KIB);
     bad = buf_add_json(&model, name, strlen(name));
     extra[n++] = (struct json_extra){"model", model.data, model.len};
     bad |= buf_reserve(&f->body, r->client_bytes + 256);
-    bad |= json_write(&r->native, extra, (size_t)n, &f->body);
-    call_note_edits(r, extra, (size_t)n);
+    bad |= json_write(&r->native, extra, n, &f->body);
+    call_note_edits(r, extra, n, (size_t)taken);
     buf_free(&model);
     f->native = true;
     answer_init(&f->answer, row_of(r)->format);
