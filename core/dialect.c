@@ -39,7 +39,7 @@ struct call_out {
     struct buf *out;
     struct dialect_request *request;
     int *ref;
-    bool *own;
+    struct surface_facts *surface;
     struct dialect_fault *fault;
     char *code, *param, *headers;
     size_t code_size, param_size, headers_size;
@@ -176,12 +176,6 @@ static int take_text(lua_State *L, struct call_out *c)
     return buf_add(c->out, text, len);
 }
 
-static int take_own(lua_State *L, struct call_out *c)
-{
-    *c->own = lua_toboolean(L, 2);
-    return take_text(L, c);
-}
-
 /* { key = JSON text | false } */
 static int take_edits(lua_State *L, int table, struct overlay *o)
 {
@@ -239,6 +233,13 @@ static void copy_out(lua_State *L, int index, char *out, size_t size)
 
     if (size)
         snprintf(out, size, "%s", text ? text : "");
+}
+
+static int take_own(lua_State *L, struct call_out *c)
+{
+    c->surface->own = lua_toboolean(L, 2);
+    copy_out(L, 3, c->surface->notes, sizeof c->surface->notes);
+    return take_text(L, c);
 }
 
 /* error type, message, code, param, retry after */
@@ -421,12 +422,12 @@ void dialect_close(struct policy_state *s, int stream)
 /* -- the client's side --------------------------------------------------------- */
 
 int surface_request(struct policy_state *s, const char *surface,
-                    const char *text, size_t len, struct buf *out, bool *own,
-                    struct dialect_fault *fault)
+                    const char *text, size_t len, struct buf *out,
+                    struct surface_facts *facts, struct dialect_fault *fault)
 {
     struct call_out c = {
         .s = s, .function = "surface_request", .nargs = 2, .take = take_own,
-        .out = out, .own = own, .fault = fault,
+        .out = out, .surface = facts, .fault = fault,
         .args = {name_arg(surface), text_arg(text, len)}};
 
     return call(&c);

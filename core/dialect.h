@@ -91,11 +91,17 @@ struct surface_context {
     size_t request_len;
 };
 
-/** The chat completion a client's body stands for. *${own}: nothing of ours is in
- * the body, so a provider of that format may be sent it as it is. */
+/** What a client's body is beside the chat completion made of it. */
+struct surface_facts {
+    bool own;                   /* nothing of ours is in it: a provider of that
+                                   format may be sent it as it is */
+    char notes[512];            /* what a chat has no word for, a line each */
+};
+
+/** The chat completion a client's body stands for. */
 int surface_request(struct policy_state *s, const char *surface,
-                    const char *text, size_t len, struct buf *out, bool *own,
-                    struct dialect_fault *fault);
+                    const char *text, size_t len, struct buf *out,
+                    struct surface_facts *facts, struct dialect_fault *fault);
 int surface_answer(struct policy_state *s, const struct surface_context *c,
                    const char *text, size_t len, struct buf *out,
                    struct dialect_fault *fault);

@@ -28,19 +28,20 @@ bool request_has_surface(const struct request *r)
 const char *request_surface_begin(struct request *r, char *why, size_t size)
 {
     struct dialect_fault fault;
-    bool own = false;
+    struct surface_facts facts = {0};
 
     r->client_body = r->in.body;
     r->client_bytes = r->in.body_bytes;
     buf_init(&r->converted, CEIL_BODY_BYTES + MIB);
     if (surface_request(r->state, names[r->in.op], r->in.body, r->in.body_bytes,
-                        &r->converted, &own, &fault)) {
+                        &r->converted, &facts, &fault)) {
         snprintf(why, size, "%s", fault.message);
         return why;
     }
     r->in.body = r->converted.data;
     r->in.body_bytes = r->converted.len;
-    if (own)
+    snprintf(r->surface_notes, sizeof r->surface_notes, "%s", facts.notes);
+    if (facts.own)
         native_begin(r);
     return NULL;
 }

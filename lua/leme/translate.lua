@@ -6,6 +6,7 @@
 local host = require "leme.host"
 local dialect = require "leme.dialect"
 local fold = require "leme.dialect.fold"
+local provider_tools = require "leme.dialect.provider_tools"
 local surface = require "leme.surface"
 
 local translate = {}
@@ -86,6 +87,8 @@ function translate.request(name, text, facts)
   local ours = facts.api == "messages" or facts.api == "responses"
   local made, refusal
   if ours then take_carriers(d, body) end
+  local fitted, notes = provider_tools.apply(d, body, facts)
+  if not fitted then return nil, notes.error, notes.message end
   if facts.api == "embeddings" and d.embeddings then
     made, refusal = d:embeddings(body, facts)
   elseif facts.api == "completions" and d.wire == "openai" then
@@ -97,9 +100,13 @@ function translate.request(name, text, facts)
     end
   end
   if not made then return nil, refusal.error, refusal.message end
+  for key, value in pairs(fitted) do
+    if made.edits and made.edits[key] == nil then made.edits[key] = value end
+  end
+  for _, note in ipairs(made.notes or {}) do notes[#notes + 1] = note end
   local whole = made.body or ours and with_edits(body, made.edits)
   return whole and host.encode(whole) or false, made.path or "",
-    header_lines(made.headers), table.concat(made.notes or {}, "\n"),
+    header_lines(made.headers), table.concat(notes, "\n"),
     d.wire == "openai" and d.answers ~= "clean", texts_of(made.edits), facts.stream
 end
 
@@ -198,8 +205,8 @@ end
 
 -- The clients' side.
 
--- surface_request(surface, text) -> OpenAI body, and whether all of the client's is
--- its vendor's own, so that the vendor may be sent it as it is
+-- surface_request(surface, text) -> OpenAI body, whether all of the client's is its
+-- vendor's own, so that the vendor may be sent it as it is, and notes
 function translate.surface_request(name, text)
   local body, why = host.decode(text)
   if type(body) ~= "table" then
@@ -208,7 +215,7 @@ function translate.surface_request(name, text)
   end
   local made, err, message = surface.find(name):request(body)
   if not made then return nil, err, message end
-  return host.encode(made.body), not made.ours
+  return host.encode(made.body), not made.ours, table.concat(made.notes, "\n")
 end
 
 local function context_of(id, model, created, text)

@@ -311,7 +311,6 @@ function Reader:tools(body, out)
     tool = common.table(tool)
     local kind = common.given(tool.type)
     if kind and kind ~= "custom" then
-      self:note("tools[%s]: %s goes to Anthropic only", i - 1, tostring(kind))
       tools[#tools + 1] = tool
     elseif not common.filled(tool.name) then
       self:bad(("tools[%d]"):format(i - 1), "expected a name")
