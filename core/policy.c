@@ -201,6 +201,35 @@ static int open_library(lua_State *L, void *arg)
     return 0;
 }
 
+static void find_dialect(lua_State *L, const char *name)
+{
+    lua_getfield(L, -1, "find");
+    lua_pushstring(L, name);
+    lua_call(L, 1, 0);
+}
+
+/* Formats are loaded when one is first needed; but files of the operator's own must
+ * be read, and proved to load, before the generation is sealed. */
+static int load_formats(lua_State *L, void *arg)
+{
+    static const char *const ours[] = {"leme.translate", "leme.dialect",
+                                       "leme.surface"};
+    struct policy_state *s = arg;
+    const struct config *c = s->generation->config;
+
+    for (const struct module *m = modules_embedded; m->name; m++)
+        for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+            if (strncmp(m->name, ours[i], strlen(ours[i])) == 0) {
+                push_loaded(L, s, "", m->name);
+                lua_pop(L, 1);
+            }
+    push_loaded(L, s, "", "leme.dialect");
+    for (size_t i = 0; i < c->nproviders; i++)
+        if (!c->providers[i].service)
+            find_dialect(L, c->providers[i].dialect);
+    return 0;
+}
+
 /* Push the compiled policy function of model ${m} and its shown name. */
 static void push_chunk(lua_State *L, struct policy_state *s,
                        const struct model *m)
@@ -331,7 +360,9 @@ struct policy_state *policy_state_new(struct generation *g,
     s->generation = g;
     s->env = *env;
     policy_init_bind(s);
-    if (vm_enter(s->vm, open_library, s, &f) || load_all(s, &f)) {
+    if (vm_enter(s->vm, open_library, s, &f) ||
+        (env->lua_dir && vm_enter(s->vm, load_formats, s, &f)) ||
+        load_all(s, &f)) {
         fault_from(fault, &f);
         goto err;
     }
