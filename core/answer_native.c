@@ -40,8 +40,8 @@ struct format {
     const char *parts;          /* of an item of it that has such; or NULL */
     const char *speech;         /* type of an event of text, */
     const char *piece;          /* and where it is */
-    const char *call;           /* filled where a call of the client's tools
-                                   begins; NULL: the finish tells of calls */
+    const char *item;           /* in the event that begins one; NULL: only the
+                                   finish tells of calls */
     const char *finish[2];      /* first filled one */
     const char *otherwise;      /* finish for a word nobody knows; NULL: none */
     const struct event_row *events;
@@ -117,7 +117,7 @@ static const struct format formats[] = {
     [ANSWER_RESPONSES] = {
         .list = "output", .parts = "content", .holder = "response",
         .speech = "response.output_text.delta", .piece = "delta",
-        .call = "item.call_id",
+        .item = "item",
         .finish = {"incomplete_details.reason", "status"},
         .events = responses_events, .counts = responses_counts,
         .words = responses_words, .ending = ""},
@@ -181,6 +181,14 @@ static bool fits(struct json_view type, const char *pattern)
     return type.len >= head + tail + 2 && *type.at == '"' &&
            memcmp(type.at + 1, pattern, head) == 0 &&
            memcmp(type.at + type.len - 1 - tail, star + 1, tail) == 0;
+}
+
+/* What the client is to answer: calls of the provider's own tools have no id of a
+ * call, and results of them are no calls. */
+static bool is_call(struct json_view item)
+{
+    return filled(json_view_get(item, "call_id")) &&
+           fits(json_view_get(item, "type"), "*_call");
 }
 
 static struct json_view holder(const struct format *f, struct json_view v)
@@ -305,7 +313,7 @@ enum answer_event answer_native_event(struct answer *a, const char *data,
     if (row->bare)
         return kind;
     finished = a->finish[0] != '\0';
-    a->tool_calls |= f->call && filled(at_path(v, f->call));
+    a->tool_calls |= f->item && is_call(json_view_get(v, f->item));
     take_facts(a, f, v);
     if (withheld(a))
         return ANSWER_ERROR;
@@ -320,10 +328,9 @@ enum answer_event answer_native_event(struct answer *a, const char *data,
 static bool any_call(const struct format *f, struct json_view v)
 {
     struct json_view item, list = json_view_get(v, f->list);
-    const char *mark = strrchr(f->call, '.') + 1;
 
     for (size_t i = 1; (item = json_view_at(list, i)).len; i++)
-        if (filled(json_view_get(item, mark)))
+        if (is_call(item))
             return true;
     return false;
 }
@@ -342,7 +349,7 @@ enum answer_event answer_native_body(struct answer *a, const char *body,
         return failed(a, body, len);
     if (json_view_kind(json_view_get(v, f->list)) != JSON_ARRAY)
         return ANSWER_QUIET;
-    a->tool_calls = f->call && any_call(f, v);
+    a->tool_calls = f->item && any_call(f, v);
     a->content = filled(json_view_get(v, f->list));
     take_facts(a, f, v);
     if (withheld(a))
