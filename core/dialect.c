@@ -84,6 +84,7 @@ static void push_facts(lua_State *L, struct policy_state *s,
                        const struct arg *a)
 {
     static const char *const unsupported[] = {"map", "drop", "refuse"};
+    static const char *const max_tokens[] = {"clamp", "refuse", "skip"};
     const struct target *t = a->target;
 
     lua_createtable(L, 0, 8);
@@ -107,6 +108,8 @@ static void push_facts(lua_State *L, struct policy_state *s,
     }
     lua_pushstring(L, unsupported[t->unsupported]);
     lua_setfield(L, -2, "unsupported");
+    lua_pushstring(L, max_tokens[t->max_tokens]);
+    lua_setfield(L, -2, "max_tokens");
     lua_createtable(L, 0, (int)t->ncaps);
     for (size_t i = 0; i < t->ncaps; i++) {
         lua_pushboolean(L, 1);

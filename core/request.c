@@ -39,7 +39,7 @@ static void start_record(struct request *r, const char *model)
                policy_generation(r->state)->short_revision,
                (int64_t)r->seed,
                (int64_t)r->in.body_bytes, r->trace);
-    if (r->surface_notes[0])
+    if (r->surface_notes)
         record_add(&r->record, RECORD_trace, "surface", r->surface_notes);
 }
 

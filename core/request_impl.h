@@ -151,9 +151,8 @@ struct request {
     const char *client_body;        /* borrowed until `done` */
     size_t client_bytes;
     struct buf converted;           /* owned: the chat completion made of it */
-    char surface_notes[512];        /* what of it that has no word for */
-    struct json_doc native;         /* over client_body; see plan.native */
-    bool native_open;
+    char *surface_notes;            /* owned: what of it that has no word for */
+    struct json_doc *native;        /* owned: over client_body; see plan.native */
     int surface;                    /* its stream in the Lua state; 0: none */
     struct record record;
     struct flight *flights;

@@ -6,7 +6,7 @@
  */
 #include "request_impl.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct native_row {
@@ -35,20 +35,26 @@ void native_begin(struct request *r)
     const struct native_row *row = row_of(r);
     struct json_fault fault;
 
-    if (!row || json_open(&r->native, r->client_body, r->client_bytes,
-                          CEIL_JSON_DEPTH, CEIL_BODY_BYTES, &fault))
+    r->native = row ? malloc(sizeof *r->native) : NULL;
+    if (!r->native)
         return;
-    r->native_open = true;
-    r->plan.native = &r->native;
+    if (json_open(r->native, r->client_body, r->client_bytes, CEIL_JSON_DEPTH,
+                  CEIL_BODY_BYTES, &fault)) {
+        free(r->native);
+        r->native = NULL;
+        return;
+    }
+    r->plan.native = r->native;
     r->plan.native_format = row->bit;
 }
 
 void native_end(struct request *r)
 {
     r->plan.native = NULL;
-    if (r->native_open)
-        json_close(&r->native);
-    r->native_open = false;
+    if (r->native)
+        json_close(r->native);
+    free(r->native);
+    r->native = NULL;
 }
 
 /* A filter sees, and resume joins, chat completions only. */
@@ -90,13 +96,13 @@ int native_compose(struct flight *f, const struct op *op)
 
     if (taken < 0)
         return 0;
-    if (limit_apply(f, &r->native, extra, &n, number))
+    if (limit_apply(f, r->native, extra, &n, number))
         return -1;
     buf_init(&model, 4 * KIB);
     bad = buf_add_json(&model, name, strlen(name));
     extra[n++] = (struct json_extra){"model", model.data, model.len};
     bad |= buf_reserve(&f->body, r->client_bytes + 256);
-    bad |= json_write(&r->native, extra, n, &f->body);
+    bad |= json_write(r->native, extra, n, &f->body);
     call_note_edits(r, extra, n, (size_t)taken);
     buf_free(&model);
     f->native = true;

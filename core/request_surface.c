@@ -7,6 +7,7 @@
 #include "request_impl.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const names[REQUEST_OPS] = {
@@ -40,7 +41,8 @@ const char *request_surface_begin(struct request *r, char *why, size_t size)
     }
     r->in.body = r->converted.data;
     r->in.body_bytes = r->converted.len;
-    snprintf(r->surface_notes, sizeof r->surface_notes, "%s", facts.notes);
+    if (facts.notes[0])
+        r->surface_notes = strdup(facts.notes);
     if (facts.own)
         native_begin(r);
     return NULL;
@@ -50,6 +52,7 @@ void request_surface_free(struct request *r)
 {
     dialect_close(r->state, r->surface);
     r->surface = 0;
+    free(r->surface_notes);
     buf_free(&r->converted);
 }
 

@@ -16,8 +16,8 @@
 --                      embeddings, or nil, error type, message
 --
 -- facts = { model =, provider =, stream =, max_output =, context =, caps = { },
--- unsupported = "map" | "drop" | "refuse" }: one table for all calls about one
--- attempt; a dialect may leave a note to itself in it.
+-- unsupported = "map" | "drop" | "refuse", max_tokens = "clamp" | "refuse" | "skip" }:
+-- one table for all calls about one attempt; a dialect may leave a note to itself in it.
 
 local dialect = {}
 

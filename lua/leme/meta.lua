@@ -546,7 +546,7 @@ function Request:append(role, text) end
 ---@field status integer
 ---@field target leme.Target?
 ---@field text string? content so far
----@field body string?
+---@field body string? as it came: in the client's own format where provider and client share one
 ---@field json any the decoded body
 ---@field usage { input: integer, output: integer, total: integer, cached: integer, reasoning: integer }?
 ---@field cost number? US dollars

@@ -91,6 +91,25 @@ def skipped(w):
     equal(len(up.calls), 0, "calls")
 
 
+@promise("a limit that only the dialect knows is kept the same way")
+def known_limit(w):
+    up, other = w.upstream(), w.upstream(says("longer"))
+    line = ('provider "q" { base = "http://%s:%d/v1", key = "sk-secret-123", '
+            'dialect = "qwen" }\n' % (HOST, up.port) +
+            'target "q/qwen-max" { max_tokens = "%s" }\n'
+            'model "m" { "q/qwen-max", "b/x" }\n')
+    server = w.leme(line % "clamp", b=other)
+    equal(server.chat(max_tokens=9000).text, "hi", "clamped")
+    equal(up.calls[-1].json["max_tokens"], 8192, "sent")
+    server = w.leme(line % "skip", b=other)
+    equal(server.chat(max_tokens=9000).text, "longer", "skipped")
+    server = w.leme(line % "refuse", b=other)
+    answer = server.chat(max_tokens=9000)
+    equal((answer.status, answer.error), (400, "caller_invalid_request"),
+          "refused")
+    equal(len(up.calls), 1, "calls")
+
+
 @promise("a prompt that does not fit a target's window goes to one that it does")
 def window(w):
     up, other = w.upstream(says("small")), w.upstream(says("large"))
