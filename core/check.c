@@ -87,7 +87,8 @@ static int check_policies(struct checking *k, struct config *config,
 int leme_check(const char *config, const char *lua_dir, leme_check_fn *report,
                void *arg)
 {
-    struct config_options options = {.path = config, .files = true};
+    struct config_options options = {.path = config, .files = true,
+                                     .any_dialect = lua_dir != NULL};
     struct checking k = {.report = report, .arg = arg};
     struct config *c;
 

@@ -194,6 +194,8 @@ struct config_options {
     const char *(*env)(void *arg, const char *name);
     void *env_arg;
     bool files;                 /* also require policy files to exist */
+    bool any_dialect;           /* dialects are files of the operator's own: who
+                                   loads them knows their names */
 };
 
 /**

@@ -267,7 +267,7 @@ static void apply_known(const struct config_spot *s, struct provider_draft *d,
         p->dialect = d->api;
     if (!p->dialect)
         p->dialect = config_keep(s->l, known ? known->dialect : "openai");
-    else
+    else if (!s->l->options->any_dialect)
         check_dialect(s, p->dialect);
     if (!own_base && known)
         p->base = config_keep(s->l, known->base);

@@ -201,11 +201,16 @@ static int open_library(lua_State *L, void *arg)
     return 0;
 }
 
-static void find_dialect(lua_State *L, const char *name)
+/* leme.dialect is on top of the stack. */
+static void check_dialect(lua_State *L, const struct provider *p)
 {
-    lua_getfield(L, -1, "find");
-    lua_pushstring(L, name);
-    lua_call(L, 1, 0);
+    lua_getfield(L, -1, "unknown");
+    lua_pushstring(L, p->dialect);
+    lua_call(L, 1, 1);
+    if (!lua_isnil(L, -1))
+        luaL_error(L, "%s:%d: provider \"%s\": %s", p->where.file, p->where.line,
+                   p->name, lua_tostring(L, -1));
+    lua_pop(L, 1);
 }
 
 /* Formats are loaded when one is first needed; but files of the operator's own must
@@ -226,7 +231,7 @@ static int load_formats(lua_State *L, void *arg)
     push_loaded(L, s, "", "leme.dialect");
     for (size_t i = 0; i < c->nproviders; i++)
         if (!c->providers[i].service)
-            find_dialect(L, c->providers[i].dialect);
+            check_dialect(L, &c->providers[i]);
     return 0;
 }
 

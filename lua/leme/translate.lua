@@ -218,8 +218,11 @@ function translate.surface_request(name, text)
   return host.encode(made.body), not made.ours, table.concat(made.notes, "\n")
 end
 
+-- The model as the client named it; ${model} is what it found under that name.
 local function context_of(id, model, created, text)
-  return { id = id, model = model, created = created, request = (host.decode(text)) }
+  local request = host.decode(text)
+  local named = type(request) == "table" and type(request.model) == "string" and request.model
+  return { id = id, model = named or model, created = created, request = request }
 end
 
 function translate.surface_answer(name, text, id, model, created, request)

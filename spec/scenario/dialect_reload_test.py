@@ -67,6 +67,23 @@ def broken(w):
           "the mended dialect")
 
 
+@promise("a vendor added to a file can be configured at once; a misspelt one is "
+         "refused with file and line", daemon=True)
+def added(w):
+    server, up, vendors = serve(w)
+    edit(vendors, "vendors.list = {", 'vendors.list = {\n  newcomer = { drop = '
+         'set "seed" },')
+    config = server.files["leme.lua"]
+    server.write("leme.lua", config.replace('"deepseek"', '"newcommer"'))
+    server.process.send_signal(signal.SIGHUP)
+    line = server.wait_line(r"reload rejected")
+    check("leme.lua:" in line and 'did you mean "newcomer"' in line, "words", line)
+    server.write("leme.lua", config.replace('"deepseek"', '"newcomer"'))
+    server.process.send_signal(signal.SIGHUP)
+    server.wait_line(r"reload applied")
+    check("seed" not in sent(server, up), "the old dialect serves")
+
+
 @promise("the watch sees a dialect, too, mended or broken", daemon=True)
 def watched(w):
     server, up, vendors = serve(w)
