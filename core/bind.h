@@ -59,7 +59,8 @@ struct plan {
     int client;                     /* index, -1: none configured */
     const char *id;                 /* request id */
     const char *api;                /* "chat", "completions", "embeddings" */
-    struct json_doc *doc;           /* NULL: no body */
+    struct json_doc *doc;           /* NULL: no body. May be ${native} while only
+                                     * policies of ours look at it */
     struct json_doc *native;        /* the client's own body, where ${doc} was
                                      * made of it; NULL: there is none, or an
                                      * edit has no place in it */

@@ -19,34 +19,35 @@
 
 unsigned bind_tokens(struct plan *plan, struct buf *scratch)
 {
+    struct json_doc *doc = plan->doc;
+    struct tokens_weight w;
     size_t len;
     const char *text;
 
-    if (plan->tokens || !plan->doc)
+    if (plan->tokens || !doc)
         return plan->tokens;
-    text = json_edited(plan->doc) ? NULL : json_raw(plan->doc, JSON_ROOT, &len);
+    text = json_edited(doc) ? NULL : json_raw(doc, JSON_ROOT, &len);
     if (!text) {
         scratch->len = 0;
-        if (json_write(plan->doc, NULL, 0, scratch))
+        if (json_write(doc, NULL, 0, scratch))
             return 0;
         text = scratch->data;
         len = scratch->len;
     }
-    struct tokens_weight w = tokens_weigh(text, len);
-
+    w = tokens_weigh(text, len);
     plan->tokens = (unsigned)(w.tokens < 1e9 ? w.tokens + 0.5 : 1e9);
     plan->tools = w.tools;
     return plan->tokens;
 }
 
-static double number_at(struct plan *plan, const char *key)
+static double number_at(struct json_doc *doc, const char *key)
 {
     bool twice = false;
-    json_node n = json_member(plan->doc, JSON_ROOT, key, strlen(key), &twice);
+    json_node n = json_member(doc, JSON_ROOT, key, strlen(key), &twice);
     int64_t i;
     double d;
 
-    switch (n && !twice ? json_number(plan->doc, n, &i, &d) : -1) {
+    switch (n && !twice ? json_number(doc, n, &i, &d) : -1) {
     case 1:
         return (double)i;
     case 0:
@@ -58,9 +59,10 @@ static double number_at(struct plan *plan, const char *key)
 
 double bind_max_tokens(struct plan *plan)
 {
-    double n = plan->doc ? number_at(plan, "max_completion_tokens") : 0;
+    struct json_doc *doc = plan->doc;
+    double n = doc ? number_at(doc, "max_completion_tokens") : 0;
 
-    return n > 0 || !plan->doc ? n : number_at(plan, "max_tokens");
+    return n > 0 || !doc ? n : number_at(doc, "max_tokens");
 }
 
 static bool fits_window(struct plan *plan, const struct target *t, double answer,

@@ -78,7 +78,7 @@ static void fill_plan(struct request *r)
     p->client = r->in.client;
     p->id = r->id;
     p->api = r->api;
-    p->doc = &r->doc;
+    p->doc = r->unconverted ? r->native : &r->doc;
     p->deadline = r->deadline;
     p->record = &r->record;
     p->policy = r->model;

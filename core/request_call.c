@@ -363,14 +363,19 @@ static bool asks_stream(const struct flight *f)
 static void launch_target(struct flight *f, const struct op *op)
 {
     struct request *r = f->request;
-    char none[1] = "";
+    char none[1] = "", why[300];
+    const char *wrong = NULL;
     int native;
 
     f->stream = asks_stream(f);
     native = native_compose(f, op);
 
+    if (native == 0)
+        wrong = request_surface_convert(r, why, sizeof why);
+    if (wrong)
+        flight_stop(f, ERROR_caller_invalid_request, wrong);
     /* Over already, it stays as it ended. */
-    if (native < 0 || (native == 0 && compose(f, op->overlay)))
+    else if (native < 0 || (native == 0 && compose(f, op->overlay)))
         flight_stop(f, ERROR_gateway_oom, "the edited body is too large");
     else if (native)
         launch_with(f, native_paths[r->in.op], "");

@@ -151,6 +151,7 @@ struct request {
     const char *client_body;        /* borrowed until `done` */
     size_t client_bytes;
     struct buf converted;           /* owned: the chat completion made of it */
+    bool unconverted;               /* only when an attempt needs it */
     char *surface_notes;            /* owned: what of it that has no word for */
     struct json_doc *native;        /* owned: over client_body; see plan.native */
     int surface;                    /* its stream in the Lua state; 0: none */
@@ -208,8 +209,9 @@ void request_drop(struct request *r);
 
 /* request_read.c */
 /**
- * Index the body; `model` into ${name} and `stream`, as the caller must give
- * them. NULL, or what is wrong (static, or in ${why}).
+ * Index the body (but for one that is not converted yet); `model` into ${name} and
+ * `stream`, as the caller must give them. NULL, or what is wrong (static, or in
+ * ${why}).
  */
 const char *request_read_body(struct request *r, char *name, size_t size,
                               char *why, size_t why_size);
@@ -235,6 +237,9 @@ void flight_start(struct request *r, const struct op *op);
 /* request_native.c */
 /** Index the client's own body, for providers that take it. */
 void native_begin(struct request *r);
+/** The same, when nobody is going to need the chat completion: no policy looks at
+ * it, and every target of ${m} takes the client's format. */
+bool native_alone(struct request *r, const struct model *m);
 /** Before the client's bytes go. */
 void native_end(struct request *r);
 /** May this attempt send it, with its edits? Then it is in ${f}->body. 1; 0: no;
@@ -350,8 +355,11 @@ bool request_awaits_resume(const struct request *r);
 
 /* request_surface.c */
 bool request_has_surface(const struct request *r);
-/** Convert the client's body. NULL, or what is wrong with it. */
+/** Convert the client's body, at once or, where that will hardly be needed, when an
+ * attempt does. NULL, or what is wrong with it. */
 const char *request_surface_begin(struct request *r, char *why, size_t size);
+/** Convert and index it now, unless that was done. NULL, or what is wrong. */
+const char *request_surface_convert(struct request *r, char *why, size_t size);
 void request_surface_free(struct request *r);
 /** Begin a stream unless it was begun; one OpenAI event of it (or "[DONE]"). 0 or
  * -1. */

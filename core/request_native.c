@@ -48,9 +48,68 @@ void native_begin(struct request *r)
     r->plan.native_format = row->bit;
 }
 
+/* -- without a conversion ---------------------------------------------------- */
+
+/* A block of an assistant's that only we can have written: thoughts without their
+ * signature, marks of other vendors. Citations may be ours. */
+static bool is_ours(struct json_view block)
+{
+    struct json_view signature = json_view_get(block, "signature");
+    char type[16];
+
+    json_view_string(json_view_get(block, "type"), type, sizeof type);
+    return json_view_get(block, "extra_content").len ||
+           json_view_kind(json_view_get(block, "citations")) == JSON_ARRAY ||
+           (strcmp(type, "thinking") == 0 && signature.len <= 2);
+}
+
+static bool holds_ours(const struct request *r)
+{
+    struct json_view all = json_view_get(
+        json_view(r->client_body, r->client_bytes), "messages");
+    struct json_walk messages, blocks;
+
+    json_walk_start(&messages, all.at, all.len);
+    while (json_walk_next(&messages)) {
+        struct json_view said = json_view_get(messages.value, "content");
+
+        if (json_view_kind(said) != JSON_ARRAY)
+            continue;
+        json_walk_start(&blocks, said.at, said.len);
+        while (json_walk_next(&blocks))
+            if (is_ours(blocks.value))
+                return true;
+    }
+    return false;
+}
+
+/* Does every target of the model take this format, and no policy look at it? */
+static bool all_native(const struct request *r, const struct model *m)
+{
+    const struct native_row *row = row_of(r);
+
+    for (size_t i = 0; i < m->ntargets; i++) {
+        unsigned p = r->config->targets[m->targets[i]].provider;
+
+        if (!(r->config->providers[p].native & row->bit))
+            return false;
+    }
+    return !m->policy && m->ntargets > 0;
+}
+
+bool native_alone(struct request *r, const struct model *m)
+{
+    if (r->in.op != REQUEST_MESSAGES || !all_native(r, m) || holds_ours(r))
+        return false;
+    native_begin(r);
+    return r->native != NULL;
+}
+
 void native_end(struct request *r)
 {
     r->plan.native = NULL;
+    if (r->plan.doc == r->native)
+        r->plan.doc = NULL;
     if (r->native)
         json_close(r->native);
     free(r->native);

@@ -26,16 +26,14 @@ bool request_has_surface(const struct request *r)
     return names[r->in.op] != NULL;
 }
 
-const char *request_surface_begin(struct request *r, char *why, size_t size)
+static const char *convert(struct request *r, char *why, size_t size)
 {
     struct dialect_fault fault;
     struct surface_facts facts = {0};
 
-    r->client_body = r->in.body;
-    r->client_bytes = r->in.body_bytes;
     buf_init(&r->converted, CEIL_BODY_BYTES + MIB);
-    if (surface_request(r->state, names[r->in.op], r->in.body, r->in.body_bytes,
-                        &r->converted, &facts, &fault)) {
+    if (surface_request(r->state, names[r->in.op], r->client_body,
+                        r->client_bytes, &r->converted, &facts, &fault)) {
         snprintf(why, size, "%s", fault.message);
         return why;
     }
@@ -43,9 +41,47 @@ const char *request_surface_begin(struct request *r, char *why, size_t size)
     r->in.body_bytes = r->converted.len;
     if (facts.notes[0])
         r->surface_notes = strdup(facts.notes);
-    if (facts.own)
+    if (facts.own && !r->native)
         native_begin(r);
     return NULL;
+}
+
+/* The model a body names, if it is one; -1 else. */
+static int named_model(const struct request *r)
+{
+    char name[129];
+    size_t n = json_view_string(
+        json_view_get(json_view(r->client_body, r->client_bytes), "model"), name,
+        sizeof name);
+
+    return n ? config_find_model(r->config, name, n) : -1;
+}
+
+const char *request_surface_begin(struct request *r, char *why, size_t size)
+{
+    int model;
+
+    r->client_body = r->in.body;
+    r->client_bytes = r->in.body_bytes;
+    model = named_model(r);
+    r->unconverted = model >= 0 && native_alone(r, &r->config->models[model]);
+    return r->unconverted ? NULL : convert(r, why, size);
+}
+
+const char *request_surface_convert(struct request *r, char *why, size_t size)
+{
+    const char *wrong;
+    char name[129];
+
+    if (!r->unconverted)
+        return NULL;
+    r->unconverted = false;
+    wrong = convert(r, why, size);
+    if (!wrong)
+        wrong = request_read_body(r, name, sizeof name, why, size);
+    if (!wrong)
+        r->plan.doc = &r->doc;
+    return wrong;
 }
 
 void request_surface_free(struct request *r)

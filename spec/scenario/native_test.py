@@ -241,6 +241,22 @@ def ours(w):
           up.calls[0].body)
 
 
+@promise("what nobody here has heard of passes to the vendor that may have; a "
+         "policy's model says what is wrong with it")
+def unheard_of(w):
+    up = w.upstream(lambda c: c.reply(200, MESSAGE))
+    files = policy('return req:try "a/x"')
+    server = w.leme(anthropic("a", up) + 'model "m" { "a/x" }\n' +
+                    USES.replace('"m"', '"p"'), files=files)
+    body = (b'{"model":"%s","max_tokens":5,"messages":[{"role":"user","content":'
+            b'[{"type":"of_tomorrow","x":1}]}]}')
+    ask(server, body % b"m")
+    equal(up.calls[0].body, body % b"x", "upstream")
+    answer = ask(server, body % b"p", status=400)
+    check("of_tomorrow" in answer.json["error"]["message"], "sentence",
+          answer.body)
+
+
 @promise("a policy that looks at every event, or reads the text, still does")
 def looks(w):
     up = w.upstream(streamed(*EVENTS))
