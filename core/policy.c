@@ -213,8 +213,30 @@ static void check_dialect(lua_State *L, const struct provider *p)
     lua_pop(L, 1);
 }
 
-/* Formats are loaded when one is first needed; but files of the operator's own must
- * be read, and proved to load, before the generation is sealed. */
+/* The formats of providers are loaded here and not on a request's time; those of
+ * clients when one first comes. */
+static int load_dialects(lua_State *L, void *arg)
+{
+    struct policy_state *s = arg;
+    const struct config *c = s->generation->config;
+
+    for (size_t i = 0; i < c->nproviders; i++) {
+        const struct provider *p = &c->providers[i];
+
+        if (p->service || strcmp(p->dialect, "openai") == 0)
+            continue;
+        push_loaded(L, s, "", "leme.translate");
+        push_loaded(L, s, "", "leme.dialect");
+        lua_getfield(L, -1, "find");
+        lua_pushstring(L, p->dialect);
+        lua_call(L, 1, 0);
+        lua_settop(L, 0);
+    }
+    return 0;
+}
+
+/* Files of the operator's own must be read, and proved to load, before the
+ * generation is sealed: all of them. */
 static int load_formats(lua_State *L, void *arg)
 {
     static const char *const ours[] = {"leme.translate", "leme.dialect",
@@ -367,6 +389,7 @@ struct policy_state *policy_state_new(struct generation *g,
     policy_init_bind(s);
     if (vm_enter(s->vm, open_library, s, &f) ||
         (env->lua_dir && vm_enter(s->vm, load_formats, s, &f)) ||
+        vm_enter(s->vm, load_dialects, s, &f) ||
         load_all(s, &f)) {
         fault_from(fault, &f);
         goto err;
