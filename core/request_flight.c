@@ -191,20 +191,29 @@ static void flight_refused(struct flight *f, const char *body, size_t len)
 
 /* -- reading its answer ---------------------------------------------------- */
 
-static void read_shadow(struct flight *f)
+/* Read and drop what is here; how much that was. */
+static size_t drop_events(struct flight *f)
 {
     struct sse_event e;
     size_t len, at = f->scanned;
     const char *bytes = source_bytes(f, &len);
 
-    while (source_events(f) &&
-           sse_next(&f->sse, bytes + at, len - at, &e) == SSE_EVENT) {
+    if (!source_events(f))
+        return 0;
+    while (sse_next(&f->sse, bytes + at, len - at, &e) == SSE_EVENT) {
         at += e.raw_len;
         if (e.has_data)
             answer_event(&f->answer, e.name, e.name_len, e.data, e.data_len);
     }
-    if (source_events(f))
-        source_take(f, at);
+    source_take(f, at);
+    f->scanned = 0;
+    return at;
+}
+
+static void read_shadow(struct flight *f)
+{
+    while (drop_events(f) && f->foreign)
+        ;
     f->scanned = 0;
     f->last_data = clock_now();
     if (source_ended(f))

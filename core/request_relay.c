@@ -172,8 +172,7 @@ static void answer_error(struct request *r, const struct flight *f,
 }
 
 void relay_fail(struct request *r, const struct flight *f, enum error_type e,
-                int status, const char *message,
-                      const struct op *more)
+                int status, const char *message, const struct op *more)
 {
     r->error = e;
     if (r->phase == REPLY_DONE)
@@ -470,13 +469,14 @@ static void relay_whole(struct request *r, struct flight *f)
     tell_item(r, f);
 }
 
-void relay_more(struct request *r)
+/* One turn of it. May there be more to translate? Nothing else would say so. */
+static bool relay_some(struct request *r)
 {
     struct flight *f = r->relayed;
     struct walk w = {.outcome = WALK_ON};
 
     if (!f || !f->transfer || r->item_waits)
-        return;
+        return false;
     if (r->phase == REPLY_DONE) {       /* only the tail is awaited */
         size_t len;
 
@@ -484,10 +484,10 @@ void relay_more(struct request *r)
         transfer_take(f->transfer, len);
         if (transfer_state(f->transfer)->ended)
             flight_stop(f, ERROR_none, NULL);
-        return;
+        return false;
     }
     if (r->phase != REPLY_STREAM || reply_queued(r->in.reply) > CEIL_REPLY_QUEUE)
-        return;
+        return false;
     walk(r, f, &w);
     if (w.at)
         source_take(f, w.at);
@@ -504,6 +504,13 @@ void relay_more(struct request *r)
         stream_done(r, f);
     else if (w.outcome == WALK_FAILED)
         stream_failed(r, f, w.error, f->detail[0] ? f->detail : w.detail);
+    return w.outcome == WALK_ON && w.at && f->foreign;
+}
+
+void relay_more(struct request *r)
+{
+    while (relay_some(r))
+        continue;
 }
 
 void relay_item(struct request *r, const struct op *op)

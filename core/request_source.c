@@ -50,6 +50,14 @@ static void finish_stream(struct flight *f)
         broke(f, &fault);
 }
 
+/* How much may be translated ahead: what is to be held must have room. */
+static size_t ahead(const struct flight *f)
+{
+    if (f->limits.hold_all && f->phase == FLIGHT_RUNNING)
+        return f->request->config->settings.answer_max;
+    return CEIL_HOLD_BYTES + f->limits.hold;
+}
+
 /* Translate whole events, as long as what is translated is not too much. */
 static void pump(struct flight *f)
 {
@@ -61,7 +69,7 @@ static void pump(struct flight *f)
 
     if (f->translated || open_stream(f))
         return;
-    while (!f->translated && f->out.len < CEIL_HOLD_BYTES) {
+    while (!f->translated && f->out.len < ahead(f)) {
         got = sse_next(&f->theirs, bytes + at, len - at, &e);
         if (got != SSE_EVENT && ts->ended)
             got = sse_rest(&f->theirs, bytes + at, len - at, &e);

@@ -241,6 +241,30 @@ def ours(w):
           up.calls[0].body)
 
 
+@promise("a long answer that is translated and comes all at once is relayed to "
+         "its end, held whole, or read by a shadow")
+def long_translated(w):
+    # Once the provider had ended, nothing woke the translation of what was
+    # still waiting behind the first 64 KiB.
+    n = 2000
+    body = b"".join(EVENTS[:3]) + EVENTS[3] * n + b"".join(EVENTS[4:])
+    up = w.upstream(streamed(body))
+    target = anthropic("a", up, ", native = {}")
+    server = w.leme(target + 'model "m" { "a/x" }\n')
+    equal(server.chat(stream=True).text, "hï" * n, "text")
+    server = w.leme(target + USES, files=policy(
+        'return req:try("a/x", { hold = "all" })'))
+    equal(server.chat(stream=True).text, "hï" * n, "text that was held")
+    other = w.upstream(streamed(*EVENTS))
+    server = w.leme(target + anthropic("b", other) + USES, files=policy(
+        'return req:try(leme.shadow("b/x", "a/x"))'))
+    answer = server.chat(stream=True)
+    equal(answer.text, "hï", "text beside a shadow")
+    shadow = [e for e in server.record(answer.id) if e["kind"] == "attempt" and
+              e["target"] == "a/x"]
+    equal([e["error"] for e in shadow], [""], "the shadow's end")
+
+
 @promise("what nobody here has heard of passes to the vendor that may have; a "
          "policy's model says what is wrong with it")
 def unheard_of(w):
