@@ -41,10 +41,12 @@ struct reading {
 
 static const struct usage usage_unknown = {-1, -1, -1, -1, -1, -1, -1, -1};
 
-void answer_init(struct answer *a)
+void answer_init(struct answer *a, enum answer_format format)
 {
     memset(a, 0, sizeof *a);
+    a->format = format;
     a->usage = usage_unknown;
+    a->fresh = -1;
 }
 
 /* ---- values ---- */
@@ -460,6 +462,8 @@ enum answer_event answer_event(struct answer *a, const char *name,
     struct reading r;
     struct scan s = start(&r, data, len);
 
+    if (a->format != ANSWER_CHAT)
+        return answer_native_event(a, data, len);
     if (s.p == s.end)
         return ANSWER_QUIET;
     if (s.end - s.p == 6 && !memcmp(s.p, "[DONE]", 6)) {
@@ -486,6 +490,8 @@ enum answer_event answer_body(struct answer *a, const char *body, size_t len)
     struct scan s = start(&r, body, len);
     struct json_fault fault;
 
+    if (a->format != ANSWER_CHAT)
+        return answer_native_body(a, body, len);
     if (s.p == s.end || json_check(body, len, CEIL_JSON_DEPTH, &fault) ||
         !root(&s))
         return ANSWER_BROKEN;
@@ -525,11 +531,14 @@ static int add_content(struct json_view v, struct buf *out)
     return 0;
 }
 
-int answer_text(const char *json, size_t len, struct buf *out)
+int answer_text(enum answer_format format, const char *json, size_t len,
+                struct buf *out)
 {
     struct json_view choices = json_view_get(json_view(json, len), "choices");
     struct json_view choice, said;
 
+    if (format != ANSWER_CHAT)
+        return answer_native_text(format, json, len, out);
     for (size_t i = 1; (choice = json_view_at(choices, i)).len; i++) {
         if (json_view_number(json_view_get(choice, "index"),
                              (double)(i - 1)) > 0)

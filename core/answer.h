@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * answer: what a provider's answer in OpenAI's format says, read from the
- * passing bytes without building a tree: content or not, finish reason, usage,
- * error. Also every vendor's error bodies. Pure. Called by request.
+ * answer: what a provider's answer says, read from the passing bytes without
+ * building a tree: content or not, finish reason, usage, error. In OpenAI's
+ * format, or in a client's own where provider and client share it. Also every
+ * vendor's error bodies. Pure. Called by request.
  */
 #ifndef LEME_ANSWER_H
 #define LEME_ANSWER_H
 
 #include "errors.h"
+#include "json.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+struct buf;
 
 /** Tokens in OpenAI terms; -1 is unknown. */
 struct usage {
@@ -25,9 +29,20 @@ struct usage {
     int64_t audio;          /* of the prompt */
 };
 
+/** What an answer is written in. */
+enum answer_format {
+    ANSWER_CHAT,            /* OpenAI's chat completions, completions, embeddings */
+    ANSWER_MESSAGES,        /* Anthropic's messages */
+    ANSWER_RESPONSES,       /* OpenAI's responses */
+    ANSWER_FORMATS
+};
+
 /** What is known of one answer so far. answer_init before use. */
 struct answer {
+    enum answer_format format;
     struct usage usage;
+    int64_t fresh;          /* input tokens without the cached, of a format that
+                               counts them so; -1 unknown */
     char finish[32];        /* finish_reason of choice 0; "" while unknown: an
                                empty reason or "null" counts as none */
     char model[64];         /* model the provider says it used; "" unknown */
@@ -38,7 +53,7 @@ struct answer {
     enum error_type error;  /* of a top-level error; ERROR_none */
 };
 
-void answer_init(struct answer *a);
+void answer_init(struct answer *a, enum answer_format format);
 
 /** What one event is to the relay. */
 enum answer_event {
@@ -53,14 +68,16 @@ enum answer_event {
 };
 
 /**
- * Read one event's data (and its event name) of a chat.completion.chunk or
- * text_completion stream and add what it says to ${a}. Must be fast: a typical
+ * Read one event's data (and its event name) of a stream in ${a}'s format and add
+ * what it says to ${a}. Of a chat.completion.chunk or text_completion: Must be fast: a typical
  * 200 byte chunk well under 0.5 us, no allocation.
  * Content-bearing: non-empty content (text, or parts that hold any), text,
  * reasoning, reasoning_content or reasoning_details, refusal, tool_calls
  * (non-empty array), function_call, audio, images, or a finish_reason, in any
  * choice. Blank data is quiet. Counts of usage replace earlier ones one by one.
- * Checks structure, tokens and escapes, but not UTF-8.
+ * Checks structure, tokens and escapes, but not UTF-8. In the other formats the
+ * same by their words; ANSWER_DONE is the event that says so, ANSWER_USAGE never
+ * comes, and what was withheld for its content is ANSWER_ERROR.
  */
 enum answer_event answer_event(struct answer *a, const char *name,
                                size_t name_len, const char *data, size_t len);
@@ -72,6 +89,13 @@ enum answer_event answer_event(struct answer *a, const char *name,
  * ANSWER_BROKEN. Checks the whole text as JSON.
  */
 enum answer_event answer_body(struct answer *a, const char *body, size_t len);
+
+/** The part of an event or body that answer_classify and answer_sentence are to
+ * be asked about. */
+struct json_view answer_fault(enum answer_format format, const char *data,
+                              size_t len);
+/** What ends a stream that said why it finished and then just stopped. Static. */
+const char *answer_ending(enum answer_format format);
 
 /**
  * What a provider's answer with an HTTP status outside 2xx, or a body or event
@@ -100,7 +124,15 @@ size_t answer_sentence(const char *body, size_t len, char *out, size_t size,
  * choice 0; parts without thoughts), decoded and appended to ${out}. 0, also
  * when there is none, or -1 (memory, ceiling).
  */
-struct buf;
-int answer_text(const char *json, size_t len, struct buf *out);
+int answer_text(enum answer_format format, const char *json, size_t len,
+                struct buf *out);
+
+/* answer_native.c, for answer.c: formats other than ANSWER_CHAT. */
+enum answer_event answer_native_event(struct answer *a, const char *data,
+                                      size_t len);
+enum answer_event answer_native_body(struct answer *a, const char *body,
+                                     size_t len);
+int answer_native_text(enum answer_format format, const char *json, size_t len,
+                       struct buf *out);
 
 #endif

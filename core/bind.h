@@ -29,14 +29,16 @@ struct plan;
 #define PLAN_ANSWER_TEXT 0
 #define PLAN_ANSWER_BODY 1
 #define PLAN_ANSWER_COST 2
+#define PLAN_ANSWER_FACTS 3
 
 /** What the request behind a plan can be asked. */
 struct plan_view {
     /** Header ${name} (lower case) or NULL; *${len} bytes. */
     const char *(*header)(void *owner, const char *name, size_t *len);
-    /** Bytes received of attempt ${id}: its text decoded, or its body; or what
-     * it costs as a number. Appended to ${out}. false: no such attempt, or its
-     * cost is not known (yet). */
+    /** Bytes received of attempt ${id}: its text decoded, or its body; what it
+     * costs as a number; or what is known of it as JSON,
+     * {"finish":,"input":,"output":}. Appended to ${out}. false: no such
+     * attempt, or its cost is not known (yet). */
     bool (*answer)(void *owner, unsigned id, int what, struct buf *out);
 };
 
@@ -59,7 +61,12 @@ struct plan {
     int client;                     /* index, -1: none configured */
     const char *id;                 /* request id */
     const char *api;                /* "chat", "completions", "embeddings" */
-    struct json_doc *doc;           /* NULL: no body */
+    struct json_doc *doc;           /* NULL: no body. May be ${native} while only
+                                     * policies of ours look at it */
+    struct json_doc *native;        /* the client's own body, where ${doc} was
+                                     * made of it; NULL: there is none, or an
+                                     * edit has no place in it */
+    unsigned native_format;         /* a bit of enum native_format */
     us_t deadline;
     uint64_t rng[4];                /* seeded; recorded */
     struct record *record;
@@ -73,6 +80,8 @@ struct plan {
                                      * lua/leme keeps of the request */
     bool begun;
     bool question_kept;             /* as a user value of the handle */
+    unsigned tokens;                /* estimate of the body as it is now; 0: none */
+    bool tools;                     /* that body has tools */
     long lua_bytes;                 /* net, over the plan's own steps */
 };
 
@@ -103,6 +112,11 @@ void bind_push_host(lua_State *L, struct bind *b);
 void bind_push_request(lua_State *L, struct bind *b, struct plan *plan);
 /** That userdata answers "the request is over" from now on. */
 void bind_close_request(struct plan *plan);
+/** What member ${chat} of a chat completion is called in a client's format (a bit
+ * of enum native_format); NULL: it has no such member. Static. */
+const char *bind_native_name(unsigned format, const char *chat);
+/** The most tokens an answer may have as the body says now; 0: it does not. */
+double bind_max_tokens(struct plan *plan);
 /** Free what hangs on a plan. */
 void bind_plan_free(struct plan *plan);
 

@@ -14,6 +14,7 @@
 static void note_edit(struct plan *plan, const char *path, size_t bytes)
 {
     plan->question_kept = false;
+    plan->tokens = 0;
     record_add(plan->record, RECORD_edit, path, "policy", (int64_t)bytes);
 }
 
@@ -45,6 +46,7 @@ void bind_set_member(lua_State *L, struct bind *b, struct plan *plan,
         check_edited(L, json_set(plan->doc, JSON_ROOT, key, strlen(key),
                                  b->scratch.data, b->scratch.len));
     }
+    bind_native_member(plan, key, b->scratch.data, b->scratch.len);
     note_edit(plan, key, b->scratch.len);
 }
 
@@ -96,6 +98,7 @@ static int host_prepend_system(lua_State *L)
     content = m ? bind_content(L, plan, m) : JSON_NONE;
     if (!content || json_kind(plan->doc, content) != JSON_STRING) {
         insert_message(L, b, plan, 1, "system", text, len);
+        bind_native_prepend(plan, &b->scratch, text, len);
         return 0;
     }
     lua_pushlstring(L, text, len);
@@ -110,12 +113,15 @@ static int host_prepend_system(lua_State *L)
                         json_replace(plan->doc, content, b->scratch.data,
                                      b->scratch.len));
     note_edit(plan, "system", b->scratch.len);
+    text = lua_tolstring(L, 2, &len);
+    bind_native_prepend(plan, &b->scratch, text, len);
     return 0;
 }
 
 static int host_append(lua_State *L)
 {
     struct plan *plan = bind_check_plan(L, 1);
+    struct bind *b = bind_of(L);
     const char *role = luaL_checkstring(L, 2);
     size_t len;
     const char *text = luaL_checklstring(L, 3, &len);
@@ -123,8 +129,8 @@ static int host_append(lua_State *L)
 
     bind_need_body(L, plan);
     all = messages_of(L, plan);
-    insert_message(L, bind_of(L), plan, json_count(plan->doc, all) + 1, role,
-                   text, len);
+    insert_message(L, b, plan, json_count(plan->doc, all) + 1, role, text, len);
+    bind_native_append(plan, role, b->scratch.data, b->scratch.len);
     return 0;
 }
 
@@ -136,6 +142,7 @@ void bind_set_system(lua_State *L, struct bind *b, struct plan *plan)
 
     if (!m) {
         insert_message(L, b, plan, 1, "system", text, len);
+        bind_native_prepend(plan, &b->scratch, text, len);
         return;
     }
     b->scratch.len = 0;
@@ -143,6 +150,7 @@ void bind_set_system(lua_State *L, struct bind *b, struct plan *plan)
                         json_set(plan->doc, m, "content", 7, b->scratch.data,
                                  b->scratch.len));
     note_edit(plan, "system", b->scratch.len);
+    bind_native_system(plan, &b->scratch, text, len);
 }
 
 /* overlay(req, fields) -> handle */

@@ -9,6 +9,8 @@
 
 #include "vm.h"
 
+struct target;
+
 #include <lauxlib.h>
 
 #define REQUEST_TYPE "leme.request"
@@ -42,6 +44,13 @@ json_node bind_message(lua_State *L, struct plan *plan, bool question);
 /** The content of a message. */
 json_node bind_content(lua_State *L, struct plan *plan, json_node message);
 
+/** Tokens the request's body weighs, edits included; estimated once. ${scratch}
+ * is overwritten. */
+unsigned bind_tokens(struct plan *plan, struct buf *scratch);
+/** Does the request fit ${t}? Else ${why}. */
+bool bind_fits(struct plan *plan, const struct target *t, struct buf *scratch,
+               char *why, size_t size);
+
 /* Assignments to req. */
 void bind_need_body(lua_State *L, struct plan *plan);
 /** Set a member of the root to the Lua value at ${value}; nil removes it. */
@@ -49,6 +58,22 @@ void bind_set_member(lua_State *L, struct bind *b, struct plan *plan,
                      const char *key, int value);
 /** Set the system message's content to the text at 3. */
 void bind_set_system(lua_State *L, struct bind *b, struct plan *plan);
+
+/* The same edits in the client's own body (bind_native.c). Each does nothing when
+ * there is none, and gives it up when the edit has no place in it. ${scratch} is
+ * overwritten. */
+/** Set member ${key} of the chat completion to a JSON text; ${len} 0 removes. */
+void bind_native_member(struct plan *plan, const char *key, const char *value,
+                        size_t len);
+void bind_native_system(struct plan *plan, struct buf *scratch, const char *text,
+                        size_t len);
+void bind_native_prepend(struct plan *plan, struct buf *scratch,
+                         const char *text, size_t len);
+/** ${message}: the JSON text of a message with ${role} and a text. */
+void bind_native_append(struct plan *plan, const char *role, const char *message,
+                        size_t len);
+/** An edit that has no place there. */
+void bind_native_lost(struct plan *plan);
 
 /** Push the value at node ${n} of the body behind the req at ${req}: scalars
  * decoded, arrays and objects as views. */

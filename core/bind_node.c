@@ -215,6 +215,8 @@ static void note_edit(struct plan *plan, json_node n, size_t bytes)
     bind_node_path(plan, n, &p);
     path[p.len] = '\0';
     plan->question_kept = false;
+    plan->tokens = 0;
+    bind_native_lost(plan);
     record_add(plan->record, RECORD_edit, path, "policy", (int64_t)bytes);
 }
 

@@ -13,9 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Bytes of a prompt behind one token, over the recorded usage of chats. */
-#define BYTES_PER_TOKEN 4
-
 /* A user value of the handle; the first is lua/leme's. */
 #define QUESTION 2
 
@@ -292,15 +289,7 @@ static int get_tags(lua_State *L, struct bind *b, struct plan *plan)
 
 static int get_tokens(lua_State *L, struct bind *b, struct plan *plan)
 {
-    json_node n = bind_member(L, plan, JSON_ROOT, "messages");
-    size_t len = 0;
-
-    (void)b;
-    if (!n)
-        n = bind_member(L, plan, JSON_ROOT, plan->doc ? "input" : "prompt");
-    if (n && !json_raw(plan->doc, n, &len))
-        len = plan->doc->len;
-    lua_pushinteger(L, (lua_Integer)(len / BYTES_PER_TOKEN + 1));
+    lua_pushinteger(L, (lua_Integer)bind_tokens(plan, &b->scratch));
     return 1;
 }
 
@@ -398,16 +387,17 @@ static int request_newindex(lua_State *L)
 
 /* -- of attempts ----------------------------------------------------------- */
 
-/* answer(req, id, "text" | "body" | "cost") -> text | nil */
+/* answer(req, id, "text" | "body" | "cost" | "facts") -> text | nil */
 static int host_answer(lua_State *L)
 {
-    static const char *const whats[] = {"text", "body", "cost", NULL};
+    static const char *const whats[] = {"text", "body", "cost", "facts", NULL};
     struct plan *plan = bind_check_plan(L, 1);
     struct bind *b = bind_of(L);
     lua_Integer id = luaL_checkinteger(L, 2);
     int what = luaL_checkoption(L, 3, NULL, whats);
 
-    static_assert(PLAN_ANSWER_BODY == 1 && PLAN_ANSWER_COST == 2, "whats");
+    static_assert(PLAN_ANSWER_BODY == 1 && PLAN_ANSWER_COST == 2 &&
+                  PLAN_ANSWER_FACTS == 3, "whats");
     b->scratch.len = 0;
     if (!plan->view->answer(plan->owner, (unsigned)id, what, &b->scratch)) {
         lua_pushnil(L);

@@ -156,12 +156,21 @@ static int host_state(lua_State *L)
     return 2;
 }
 
-/* usable(i) -> true, or false, state, why: what each candidate is asked. */
+/* usable(i) -> true, or false, state, why: what each candidate is asked. Beside
+ * the states of targets there is "limit": this request does not fit it. */
 static int host_usable(lua_State *L)
 {
     struct bind *b = bind_of(L);
     const struct target *t = check_target(L, b, 1);
+    char why[128];
 
+    if (b->plan && !bind_fits(b->plan, t, &b->scratch, why, sizeof why)) {
+        bind_note_text(b, "state", t->name, "limit");
+        lua_pushboolean(L, 0);
+        lua_pushliteral(L, "limit");
+        lua_pushstring(L, why);
+        return 3;
+    }
     if (generation_state(b->config, t, b->board, b->now, NULL, 0) ==
         BOARD_READY) {
         bind_note_text(b, "state", t->name, "ready");

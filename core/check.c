@@ -140,7 +140,8 @@ int check_build(struct config *config, const char *lua_dir, check_use *use,
 int leme_check(const char *config, const char *lua_dir, leme_check_fn *report,
                void *arg)
 {
-    struct config_options options = {.path = config, .files = true};
+    struct config_options options = {.path = config, .files = true,
+                                     .any_dialect = lua_dir != NULL};
     struct checking k = {.report = report, .arg = arg};
     struct config *c;
 

@@ -39,8 +39,19 @@ enum auth_mode { AUTH_BEARER, AUTH_X_API_KEY, AUTH_API_KEY, AUTH_NONE,
                  AUTH_X_GOOG };
 enum mock_mode { MOCK_NEVER, MOCK_WITHOUT_KEY, MOCK_ALWAYS };
 
+/** Formats of clients, beside chat completions, that a provider may take as they
+ * are: bits. */
+enum native_format { NATIVE_MESSAGES = 1, NATIVE_RESPONSES = 2 };
+
 /** What becomes of a parameter that a target does not know. */
 enum unsupported_mode { UNSUPPORTED_MAP, UNSUPPORTED_DROP, UNSUPPORTED_REFUSE };
+
+/** What becomes of a max_tokens above what a target gives. */
+enum limit_mode { LIMIT_CLAMP, LIMIT_REFUSE, LIMIT_SKIP };
+
+/** How a target can be asked: as its dialect knows, either way, for streams only,
+ * never for one. */
+enum stream_mode { STREAM_AUTO, STREAM_BOTH, STREAM_ONLY, STREAM_NEVER };
 
 /** An upstream account, or (when ${service}) a declared side service. */
 struct provider {
@@ -49,6 +60,7 @@ struct provider {
     char *path;             /* overrides the path of the operation; or NULL */
     char *query;            /* appended to every URL; or NULL */
     char *dialect;          /* "openai" */
+    unsigned native;        /* enum native_format, or-ed */
     struct secret key;      /* of the environment, a file or a text */
     char *key_name;         /* of one of several keys; or NULL */
     unsigned keys, nkeys;   /* the first of the accounts that stand for its
@@ -91,6 +103,8 @@ struct target {
     char **caps;            /* "tools", "vision", ... */
     size_t ncaps;
     unsigned unsupported;   /* enum unsupported_mode */
+    unsigned stream;        /* enum stream_mode */
+    unsigned max_tokens;    /* enum limit_mode: above max_output */
     char *region;           /* or NULL */
     char *key;              /* as a pool: the name of the key it uses; or NULL */
     unsigned of;            /* as a pool: the target it belongs to */
@@ -200,6 +214,8 @@ struct config_options {
     const char *(*env)(void *arg, const char *name);
     void *env_arg;
     bool files;                 /* also require policy files to exist */
+    bool any_dialect;           /* dialects are files of the operator's own: who
+                                   loads them knows their names */
 };
 
 /**

@@ -230,6 +230,7 @@ void config_texts(const struct config_spot *, const char *key,
 void config_set_headers(const struct config_spot *, const struct node *,
                         void *);
 void config_set_query(const struct config_spot *, const struct node *, void *);
+void config_set_native(const struct config_spot *, const struct node *, void *);
 void config_set_key(const struct config_spot *, const struct node *, void *);
 void config_set_keys(const struct config_spot *, const struct node *, void *);
 void config_set_client_key(const struct config_spot *, const struct node *,
@@ -266,6 +267,7 @@ struct provider_draft {
         struct secret secret;
     } *keyed;                   /* of keys = { ... } */
     size_t nkeyed;
+    bool native;                /* was written */
 };
 
 /** A price while it is read. */
@@ -348,11 +350,16 @@ struct config_known {
     enum auth_mode auth;
     enum usage_mode usage;
     bool keyless;
+    unsigned native;            /* at that base: enum native_format */
 };
 /** NULL when there is none of that name. */
 const struct config_known *config_known(const char *name);
 /** NULL-terminated. */
 extern const char *const config_dialects[];
+/** Names of enum native_format in the order of its bits; NULL-terminated. */
+extern const char *const config_natives[];
+/** What a provider of this dialect takes as it is. */
+unsigned config_dialect_native(const char *dialect);
 
 /** What is wrong with a URL, in words, or NULL; takes final slashes away. */
 const char *config_url(char *url);

@@ -12,16 +12,17 @@
 
 /* Name, base, dialect: OpenAI's wire format in a vendor's own accent. */
 #define LIKE(name, base, dialect) \
-    {name, base, dialect, AUTH_BEARER, USAGE_ASK, false}
+    {name, base, dialect, AUTH_BEARER, USAGE_ASK, false, 0}
 #define OWN_MACHINE(name, base, dialect) \
-    {name, base, dialect, AUTH_BEARER, USAGE_ASK, true}
+    {name, base, dialect, AUTH_BEARER, USAGE_ASK, true, 0}
 #define GOOGLE "https://generativelanguage.googleapis.com/v1beta/openai"
 #define DASHSCOPE "https://dashscope-intl.aliyuncs.com/compatible-mode/v1"
 
 static const struct config_known known[] = {
-    LIKE("openai", "https://api.openai.com/v1", "openai"),
+    {"openai", "https://api.openai.com/v1", "openai", AUTH_BEARER, USAGE_ASK,
+     false, NATIVE_RESPONSES},
     {"anthropic", "https://api.anthropic.com/v1", "anthropic", AUTH_X_API_KEY,
-     USAGE_COMES, false},
+     USAGE_COMES, false, NATIVE_MESSAGES},
     /* The form of OpenAI that it offers beside its own; the native one is
        dialect = "gemini" with its base and auth = "x-goog-api-key". */
     LIKE("google", GOOGLE, "gemini-openai"),
@@ -33,7 +34,7 @@ static const struct config_known known[] = {
     LIKE("deepseek", "https://api.deepseek.com", "deepseek"),
     /* Refuses the option that asks for usage; sends usage anyway. */
     {"mistral", "https://api.mistral.ai/v1", "mistral", AUTH_BEARER,
-     USAGE_COMES, false},
+     USAGE_COMES, false, 0},
     LIKE("openrouter", "https://openrouter.ai/api/v1", "openrouter"),
     LIKE("groq", "https://api.groq.com/openai/v1", "groq"),
     LIKE("xai", "https://api.x.ai/v1", "xai"),
@@ -63,6 +64,13 @@ const char *const config_dialects[] = {
     "compatible", "alibaba", "azure-openai", "generic", "grok", "hf", "kimi",
     "llama.cpp", "lm-studio", "openai-compatible", "zhipu", NULL,
 };
+
+const char *const config_natives[] = {"messages", "responses", NULL};
+
+unsigned config_dialect_native(const char *dialect)
+{
+    return strcmp(dialect, "anthropic") == 0 ? NATIVE_MESSAGES : 0;
+}
 
 const struct config_known *config_known(const char *name)
 {

@@ -157,6 +157,30 @@ void config_set_key(const struct config_spot *s, const struct node *n,
     config_secret(s, "key", n, SECRET_KEPT, &d->provider.key);
 }
 
+void config_set_native(const struct config_spot *s, const struct node *n,
+                       void *base)
+{
+    struct provider_draft *d = base;
+    struct config_advice advice;
+    char **names = NULL;
+    size_t count = 0, known;
+
+    d->native = true;
+    config_texts(s, "native", n, &names, &count);
+    for (size_t i = 0; i < count; i++) {
+        for (known = 0; config_natives[known]; known++)
+            if (strcmp(names[i], config_natives[known]) == 0)
+                break;
+        d->provider.native |= 1u << known;
+        if (config_natives[known])
+            continue;
+        config_advise(&advice, names[i], config_natives, known);
+        config_wrong(s->l, n->line, names[i], "%s: \"native\" lists formats of "
+                     "clients, and none is called \"%s\"%s", s->what, names[i],
+                     advice.text);
+    }
+}
+
 static const char *header_of(const struct provider *p, const char *name)
 {
     size_t i;
@@ -248,7 +272,7 @@ static void apply_known(const struct config_spot *s, struct provider_draft *d,
         p->dialect = d->api;
     if (!p->dialect)
         p->dialect = config_keep(s->l, known ? known->dialect : "openai");
-    else
+    else if (!s->l->options->any_dialect)
         check_dialect(s, p->dialect);
     if (!own_base && known)
         p->base = config_keep(s->l, known->base);
@@ -257,6 +281,9 @@ static void apply_known(const struct config_spot *s, struct provider_draft *d,
                      "%s needs base = \"https://...\": only the addresses of "
                      "well-known providers are built in", s->what);
     p->auth = d->auth ? d->auth - 1 : known ? known->auth : AUTH_BEARER;
+    if (!d->native)
+        p->native = config_dialect_native(p->dialect) |
+                    (known && !own_base ? known->native : 0);
     p->usage = d->usage ? d->usage - 1 : known ? known->usage : USAGE_ASK;
     check_urls(s, p);
     check_auth(s, d);

@@ -48,6 +48,7 @@ static const struct config_key provider_keys[] = {
     {.name = "dialect", .type = KEY_TEXT, .offset = PROVIDER(dialect)},
     {.name = "api", .type = KEY_TEXT,
      .offset = offsetof(struct provider_draft, api)},
+    {.name = "native", .type = KEY_OTHER, .set = config_set_native},
     {.name = "headers", .type = KEY_OTHER, .set = config_set_headers},
     {.name = "path", .type = KEY_TEXT, .offset = PROVIDER(path)},
     {.name = "query", .type = KEY_OTHER, .set = config_set_query},
@@ -110,10 +111,17 @@ static const struct config_key target_keys[] = {
     {.name = "caps", .type = KEY_OTHER, .set = config_set_caps},
     {.name = "unsupported", .type = KEY_CHOICE, .choices = "map|drop|refuse",
      .offset = TARGET(unsupported)},
+    {.name = "stream", .type = KEY_CHOICE, .choices = "auto|both|only|never",
+     .offset = TARGET(stream)},
+    {.name = "max_tokens", .type = KEY_CHOICE, .choices = "clamp|refuse|skip",
+     .offset = TARGET(max_tokens)},
     {.name = "region", .type = KEY_TEXT, .env = true, .offset = TARGET(region)},
 };
 static_assert(UNSUPPORTED_DROP == 1 && UNSUPPORTED_REFUSE == 2,
               "choices of unsupported");
+static_assert(STREAM_BOTH == 1 && STREAM_ONLY == 2 && STREAM_NEVER == 3,
+              "choices of stream");
+static_assert(LIMIT_REFUSE == 1 && LIMIT_SKIP == 2, "choices of max_tokens");
 
 #define MODEL(field) offsetof(struct model_draft, model.field)
 

@@ -261,6 +261,18 @@ static void price(struct show *s, const struct prices *p)
     end(s, '}');
 }
 
+static void natives(struct show *s, unsigned bits)
+{
+    name(s, "native");
+    begin(s, '[');
+    for (size_t i = 0; config_natives[i]; i++)
+        if (bits & 1u << i) {
+            separate(s);
+            text(s, config_natives[i]);
+        }
+    end(s, ']');
+}
+
 static void provider(struct show *s, const struct config *c,
                      const struct provider *p)
 {
@@ -278,6 +290,7 @@ static void provider(struct show *s, const struct config *c,
     if (!p->service) {
         member_text(s, "dialect", p->dialect);
         member_text(s, "usage", usage[p->usage]);
+        natives(s, p->native);
     }
     headers(s, p);
     member_text(s, "path", p->path);
@@ -307,6 +320,17 @@ static void providers(struct show *s, const struct config *c, bool services)
     end(s, '}');
 }
 
+static void target_modes(struct show *s, const struct target *t)
+{
+    static const char *const unsupported[] = {"map", "drop", "refuse"};
+    static const char *const stream[] = {"auto", "both", "only", "never"};
+    static const char *const max_tokens[] = {"clamp", "refuse", "skip"};
+
+    member_text(s, "unsupported", unsupported[t->unsupported]);
+    member_text(s, "stream", stream[t->stream]);
+    member_text(s, "max_tokens", max_tokens[t->max_tokens]);
+}
+
 static void targets(struct show *s, const struct config *c)
 {
     size_t i;
@@ -330,6 +354,7 @@ static void targets(struct show *s, const struct config *c)
         member_some(s, "rpm", t->rpm);
         member_texts(s, "tags", t->tags, t->ntags);
         member_texts(s, "caps", t->caps, t->ncaps);
+        target_modes(s, t);
         member_text(s, "region", t->region);
         end(s, '}');
     }

@@ -64,7 +64,8 @@ static void on_issue(void *arg, const struct config_issue *issue)
 
 struct config *daemon_load(struct leme_server *s, struct daemon_fault *fault)
 {
-    struct config_options options = {.path = s->options.config};
+    struct config_options options = {.path = s->options.config,
+                                     .any_dialect = s->options.lua_dir != NULL};
     struct loading l = {.server = s, .fault = fault};
     struct config *c = config_load(&options, on_issue, &l);
 

@@ -16,7 +16,7 @@
 #define MAX_ARGS 8
 #define SAID_MAX 8192u          /* texts that Lua is not told yet */
 
-enum arg_kind { ARG_TEXT, ARG_NUMBER, ARG_REF, ARG_FACTS };
+enum arg_kind { ARG_TEXT, ARG_NUMBER, ARG_TRUTH, ARG_REF, ARG_FACTS };
 
 struct arg {
     enum arg_kind kind;
@@ -47,6 +47,7 @@ struct call_out {
     struct learning *learning;
     struct dialect_request *request;
     int *ref;
+    struct surface_facts *surface;
     struct dialect_fault *fault;
     char *code, *param, *headers;
     size_t code_size, param_size, headers_size;
@@ -69,6 +70,11 @@ static struct arg number_arg(double n)
     return (struct arg){.kind = ARG_NUMBER, .number = n};
 }
 
+static struct arg truth_arg(bool holds)
+{
+    return (struct arg){.kind = ARG_TRUTH, .stream = holds};
+}
+
 static struct arg ref_arg(int ref)
 {
     return (struct arg){.kind = ARG_REF, .ref = ref};
@@ -87,6 +93,7 @@ static void push_facts(lua_State *L, struct policy_state *s,
                        const struct arg *a)
 {
     static const char *const unsupported[] = {"map", "drop", "refuse"};
+    static const char *const max_tokens[] = {"clamp", "refuse", "skip"};
     const struct target *t = a->target;
 
     lua_createtable(L, 0, 8);
@@ -98,6 +105,8 @@ static void push_facts(lua_State *L, struct policy_state *s,
     lua_setfield(L, -2, "api");
     lua_pushboolean(L, a->stream);
     lua_setfield(L, -2, "stream");
+    lua_pushboolean(L, t->stream == STREAM_AUTO);
+    lua_setfield(L, -2, "may_stream");
     if (t->max_output) {
         lua_pushinteger(L, t->max_output);
         lua_setfield(L, -2, "max_output");
@@ -108,6 +117,8 @@ static void push_facts(lua_State *L, struct policy_state *s,
     }
     lua_pushstring(L, unsupported[t->unsupported]);
     lua_setfield(L, -2, "unsupported");
+    lua_pushstring(L, max_tokens[t->max_tokens]);
+    lua_setfield(L, -2, "max_tokens");
     lua_createtable(L, 0, (int)t->ncaps);
     for (size_t i = 0; i < t->ncaps; i++) {
         lua_pushboolean(L, 1);
@@ -126,6 +137,9 @@ static void push_arg(lua_State *L, struct policy_state *s, const struct arg *a)
         break;
     case ARG_NUMBER:
         lua_pushnumber(L, a->number);
+        break;
+    case ARG_TRUTH:
+        lua_pushboolean(L, a->stream);
         break;
     case ARG_REF:
         lua_rawgeti(L, LUA_REGISTRYINDEX, a->ref);
@@ -228,6 +242,7 @@ static int take_request(lua_State *L, struct call_out *c)
     if (lua_isnil(L, 1))
         return take_refusal(L, c, 1);
     r->native = lua_toboolean(L, 5);
+    r->stream = lua_toboolean(L, 7);
     if (lua_istable(L, 6) && take_edits(L, 6, &r->edits))
         return -1;
     snprintf(r->path, sizeof r->path, "%s", lua_tostring(L, 2));
@@ -255,6 +270,13 @@ static void copy_out(lua_State *L, int index, char *out, size_t size)
 
     if (size)
         snprintf(out, size, "%s", text ? text : "");
+}
+
+static int take_own(lua_State *L, struct call_out *c)
+{
+    c->surface->own = lua_toboolean(L, 2);
+    copy_out(L, 3, c->surface->notes, sizeof c->surface->notes);
+    return take_text(L, c);
 }
 
 /* error type, message, code, param, retry after */
@@ -299,7 +321,7 @@ static int run_call(lua_State *L, void *arg)
     lua_settop(L, 1);
     for (unsigned i = 0; i < c->nargs; i++)
         push_arg(L, c->s, &c->args[i]);
-    lua_call(L, (int)c->nargs, 6);
+    lua_call(L, (int)c->nargs, 7);
     o->bad = c->take(L, c);
     return 0;
 }
@@ -390,13 +412,25 @@ void dialect_refusal(struct policy_state *s, const char *name, int status,
     call(&c);
 }
 
-int dialect_open(struct policy_state *s, const char *name, int facts,
+int dialect_unfold(struct policy_state *s, const char *name, int facts,
+                   const char *text, size_t len, struct buf *out,
+                   struct dialect_fault *fault)
+{
+    struct call_out c = {
+        .s = s, .function = "unfold", .nargs = 3, .take = take_text, .out = out,
+        .fault = fault,
+        .args = {name_arg(name), text_arg(text, len), ref_arg(facts)}};
+
+    return call(&c);
+}
+
+int dialect_open(struct policy_state *s, const char *name, int facts, bool folds,
                  int *stream, struct dialect_fault *fault)
 {
     struct call_out c = {
-        .s = s, .function = "open", .nargs = 2, .take = take_state,
+        .s = s, .function = "open", .nargs = 3, .take = take_state,
         .ref = stream, .fault = fault,
-        .args = {name_arg(name), ref_arg(facts)}};
+        .args = {name_arg(name), ref_arg(facts), truth_arg(folds)}};
 
     return call(&c);
 }
@@ -489,11 +523,11 @@ int dialect_probe_read(struct policy_state *s, const struct dialect_probe *p,
 
 int surface_request(struct policy_state *s, const char *surface,
                     const char *text, size_t len, struct buf *out,
-                    struct dialect_fault *fault)
+                    struct surface_facts *facts, struct dialect_fault *fault)
 {
     struct call_out c = {
-        .s = s, .function = "surface_request", .nargs = 2, .take = take_text,
-        .out = out, .fault = fault,
+        .s = s, .function = "surface_request", .nargs = 2, .take = take_own,
+        .out = out, .surface = facts, .fault = fault,
         .args = {name_arg(surface), text_arg(text, len)}};
 
     return call(&c);

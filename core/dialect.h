@@ -34,6 +34,7 @@ struct dialect_request {
     struct buf body;            /* empty: the OpenAI text with ${edits} */
     struct overlay edits;
     bool native;                /* answers are in OpenAI's format */
+    bool stream;                /* it asks for a stream */
     char path[256];
     char headers[512];          /* lines ending in LF */
     char notes[512];            /* what was dropped or mapped, a line each */
@@ -62,8 +63,15 @@ void dialect_refusal(struct policy_state *s, const char *name, int status,
                      char *code, size_t code_size, char *param,
                      size_t param_size, double *retry_after);
 
-/** A stream being translated: a Lua value kept by the state. 0: none. */
-int dialect_open(struct policy_state *s, const char *name, int facts,
+/** The events that say what a complete answer does, usage included: event-stream
+ * bytes in OpenAI's format. */
+int dialect_unfold(struct policy_state *s, const char *name, int facts,
+                   const char *text, size_t len, struct buf *out,
+                   struct dialect_fault *fault);
+
+/** A stream being translated: a Lua value kept by the state. 0: none. With
+ * ${folds} its events give nothing and its end one complete answer. */
+int dialect_open(struct policy_state *s, const char *name, int facts, bool folds,
                  int *stream, struct dialect_fault *fault);
 /**
  * One event of the provider: OpenAI event-stream bytes, appended. One that
@@ -121,9 +129,17 @@ struct surface_context {
     size_t request_len;
 };
 
+/** What a client's body is beside the chat completion made of it. */
+struct surface_facts {
+    bool own;                   /* nothing of ours is in it: a provider of that
+                                   format may be sent it as it is */
+    char notes[512];            /* what a chat has no word for, a line each */
+};
+
+/** The chat completion a client's body stands for. */
 int surface_request(struct policy_state *s, const char *surface,
                     const char *text, size_t len, struct buf *out,
-                    struct dialect_fault *fault);
+                    struct surface_facts *facts, struct dialect_fault *fault);
 int surface_answer(struct policy_state *s, const struct surface_context *c,
                    const char *text, size_t len, struct buf *out,
                    struct dialect_fault *fault);

@@ -341,7 +341,8 @@ static void on_issue(void *arg, const struct config_issue *issue)
 static struct policy_state *build(struct leme_engine *e,
                                   struct leme_error *error)
 {
-    struct config_options options = {.path = e->config, .files = true};
+    struct config_options options = {.path = e->config, .files = true,
+                                     .any_dialect = e->lua_dir != NULL};
     struct told told = {e, error, false};
     struct policy_env env = {.board = e->board, .metrics = e->metrics,
                              .lua_dir = e->lua_dir, .log = on_log, .log_arg = e};

@@ -202,6 +202,62 @@ static int open_library(lua_State *L, void *arg)
     return 0;
 }
 
+/* leme.dialect is on top of the stack. */
+static void check_dialect(lua_State *L, const struct provider *p)
+{
+    lua_getfield(L, -1, "unknown");
+    lua_pushstring(L, p->dialect);
+    lua_call(L, 1, 1);
+    if (!lua_isnil(L, -1))
+        luaL_error(L, "%s:%d: provider \"%s\": %s", p->where.file, p->where.line,
+                   p->name, lua_tostring(L, -1));
+    lua_pop(L, 1);
+}
+
+/* The formats of providers are loaded here and not on a request's time; those of
+ * clients when one first comes. */
+static int load_dialects(lua_State *L, void *arg)
+{
+    struct policy_state *s = arg;
+    const struct config *c = s->generation->config;
+
+    for (size_t i = 0; i < c->nproviders; i++) {
+        const struct provider *p = &c->providers[i];
+
+        if (p->service || strcmp(p->dialect, "openai") == 0)
+            continue;
+        push_loaded(L, s, "", "leme.translate");
+        push_loaded(L, s, "", "leme.dialect");
+        lua_getfield(L, -1, "find");
+        lua_pushstring(L, p->dialect);
+        lua_call(L, 1, 0);
+        lua_settop(L, 0);
+    }
+    return 0;
+}
+
+/* Files of the operator's own must be read, and proved to load, before the
+ * generation is sealed: all of them. */
+static int load_formats(lua_State *L, void *arg)
+{
+    static const char *const ours[] = {"leme.translate", "leme.dialect",
+                                       "leme.surface"};
+    struct policy_state *s = arg;
+    const struct config *c = s->generation->config;
+
+    for (const struct module *m = modules_embedded; m->name; m++)
+        for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+            if (strncmp(m->name, ours[i], strlen(ours[i])) == 0) {
+                push_loaded(L, s, "", m->name);
+                lua_pop(L, 1);
+            }
+    push_loaded(L, s, "", "leme.dialect");
+    for (size_t i = 0; i < c->nproviders; i++)
+        if (!c->providers[i].service)
+            check_dialect(L, &c->providers[i]);
+    return 0;
+}
+
 /* Push the compiled policy function of model ${m} and its shown name. */
 static void push_chunk(lua_State *L, struct policy_state *s,
                        const struct model *m)
@@ -332,7 +388,10 @@ struct policy_state *policy_state_new(struct generation *g,
     s->generation = g;
     s->env = *env;
     policy_init_bind(s);
-    if (vm_enter(s->vm, open_library, s, &f) || load_all(s, &f)) {
+    if (vm_enter(s->vm, open_library, s, &f) ||
+        (env->lua_dir && vm_enter(s->vm, load_formats, s, &f)) ||
+        vm_enter(s->vm, load_dialects, s, &f) ||
+        load_all(s, &f)) {
         fault_from(fault, &f);
         goto err;
     }

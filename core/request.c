@@ -39,6 +39,8 @@ static void start_record(struct request *r, const char *model)
                policy_generation(r->state)->short_revision,
                (int64_t)r->seed,
                (int64_t)r->in.body_bytes, r->trace);
+    if (r->surface_notes)
+        record_add(&r->record, RECORD_trace, "surface", r->surface_notes);
 }
 
 /* Known models only; "*" takes what no other does. */
@@ -76,7 +78,7 @@ static void fill_plan(struct request *r)
     p->client = r->in.client;
     p->id = r->id;
     p->api = r->api;
-    p->doc = &r->doc;
+    p->doc = r->unconverted ? r->native : &r->doc;
     p->deadline = r->deadline;
     p->record = &r->record;
     p->policy = r->model;
@@ -444,6 +446,7 @@ void request_drop(struct request *r)
     timer_drop(&r->timer);
     plan_close(&r->plan);
     request_forget_events(r);
+    native_end(r);
     request_surface_free(r);
     bind_plan_free(&r->plan);
     while (r->flights) {
@@ -525,6 +528,7 @@ void request_end(struct request *r, bool cut)
     } else if (r->body_open) {
         keep_body(r);
     }
+    native_end(r);
     r->in.done(r->in.owner, cut);
     request_rearm(r);
     mark_ready(r);

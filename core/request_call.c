@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define MORE_HEADERS 8      /* of a dialect, a call */
 #define SHADOWS 4           /* a request */
@@ -17,13 +18,15 @@
 static const char *const paths[] = {"/chat/completions", "/completions",
                                     "/embeddings", "/chat/completions",
                                     "/chat/completions", "/service"};
+static const char *const native_paths[REQUEST_OPS] = {
+    [REQUEST_MESSAGES] = "/messages", [REQUEST_RESPONSES] = "/responses"};
 
 static const char *const apis[] = {"chat", "completions", "embeddings",
                                    "messages", "responses", "service"};
 
 /* -- what is sent ---------------------------------------------------------- */
 
-static size_t extras_of(const struct overlay *o, struct json_extra *extra)
+size_t call_extras(const struct overlay *o, struct json_extra *extra)
 {
     for (unsigned i = 0; i < o->n; i++) {
         extra[i].key = o->member[i].key;
@@ -57,48 +60,63 @@ static int ask_usage(struct request *r, struct buf *out)
     return bad | buf_adds(out, "\"include_usage\":true}");
 }
 
-/* What leaves differs from what came by these, too. */
-static void note_edits(struct request *r, const struct json_extra *extra,
-                       size_t n)
+void call_note_edits(struct request *r, const struct json_extra *extra, size_t n,
+                     size_t policy)
 {
-    for (size_t i = 0; i < n; i++) {
-        bool own = strcmp(extra[i].key, "model") == 0 ||
-                   strcmp(extra[i].key, "stream_options") == 0;
-
+    for (size_t i = 0; i < n; i++)
         record_add(&r->record, RECORD_edit, extra[i].key,
-                   own ? "engine" : "with", (int64_t)extra[i].len);
-    }
+                   i < policy ? "with" : "engine", (int64_t)extra[i].len);
 }
 
 /* `model`, the usage option, and the policy's req:with, over the edits. */
 static int compose(struct flight *f, unsigned overlay)
 {
     struct request *r = f->request;
-    struct json_extra extra[20];
+    struct json_extra extra[CALL_EXTRAS];
+    char number[LIMIT_DIGITS];
     struct buf model, options;
-    size_t n = 0;
+    size_t n = 0, policy;
     int bad;
 
+    if (overlay)
+        n = call_extras(r->plan.overlays[overlay - 1], extra);
+    policy = n;
+    if (limit_apply(f, &r->doc, extra, &n, number))
+        return -1;
     buf_init(&model, 4 * KIB);
     bad = buf_add_json(&model, flight_target(f)->model, strlen(flight_target(f)->model));
-    if (overlay)
-        n = extras_of(r->plan.overlays[overlay - 1], extra);
     extra[n++] = (struct json_extra){"model", model.data, model.len};
     buf_init(&options, 64 * KIB);
-    if (r->stream && flight_provider(f)->usage == USAGE_ASK && !r->include_usage) {
+    if (f->stream != r->stream)
+        extra[n++] = (struct json_extra){"stream", f->stream ? "true" : "false",
+                                         f->stream ? 4 : 5};
+    if (!f->stream && r->stream)
+        extra[n++] = (struct json_extra){"stream_options", NULL, 0};
+    if (f->stream && flight_provider(f)->usage == USAGE_ASK && !r->include_usage) {
         bad |= ask_usage(r, &options);
         extra[n++] = (struct json_extra){"stream_options", options.data,
                                          options.len};
     }
     bad |= buf_reserve(&f->body, r->in.body_bytes + 256);
     bad |= json_write(&r->doc, extra, n, &f->body);
-    note_edits(r, extra, n);
+    call_note_edits(r, extra, n, policy);
     buf_free(&options);
     buf_free(&model);
     return bad;
 }
 
-/* ${more}: header lines of the dialect's, each ending in LF. */
+/* Is there a header of that line's name among the first ${n}? */
+static bool has_name(const char *const *headers, size_t n, const char *line)
+{
+    size_t len = strcspn(line, ":");
+
+    while (n--)
+        if (strncasecmp(headers[n], line, len + 1) == 0)
+            return true;
+    return false;
+}
+
+/* ${more}: header lines, each ending in LF; the first of a name counts. */
 static void launch(struct flight *f, const char *path, char *more)
 {
     struct request *r = f->request;
@@ -108,13 +126,13 @@ static void launch(struct flight *f, const char *path, char *more)
     struct call call = {
         .provider = flight_provider(f), .method = "POST", .path = path,
         .body = f->body.data, .body_bytes = f->body.len,
-        .stream = r->stream && f->target >= 0,
+        .stream = f->stream,
         .connect_timeout = f->limits.connect
                                ? f->limits.connect
                                : r->config->settings.connect_timeout,
         .owner = f};
 
-    call.hold_bytes = call.stream && !f->limits.hold_all
+    call.hold_bytes = call.stream && !f->limits.hold_all && !flight_folds(f)
                           ? CEIL_HOLD_BYTES + f->limits.hold
                           : r->config->settings.answer_max;
     if (r->trace[0]) {
@@ -125,7 +143,8 @@ static void launch(struct flight *f, const char *path, char *more)
         size_t len = strcspn(more, "\n");
         bool last = more[len] == '\0';
 
-        headers[n++] = more;
+        if (!has_name(headers, n, more))
+            headers[n++] = more;
         more[len] = '\0';
         more += len + !last;
     }
@@ -235,7 +254,7 @@ static struct flight *flight_new(struct request *r, const struct op *op)
     f->started = clock_now();
     f->next = r->flights;
     r->flights = f;
-    answer_init(&f->answer);
+    answer_init(&f->answer, ANSWER_CHAT);
     sse_init(&f->sse, CEIL_EVENT_BYTES);
     buf_init(&f->kept, CEIL_ANSWER_BYTES);
     buf_init(&f->out, CEIL_ANSWER_BYTES);
@@ -287,7 +306,7 @@ static int take_translation(struct flight *f, struct dialect_request *out)
     struct json_doc doc;
     struct json_fault fault;
     struct buf body = out->body;
-    size_t n = extras_of(&out->edits, extra);
+    size_t n = call_extras(&out->edits, extra);
     int bad = 0;
 
     f->foreign = !out->native;
@@ -306,6 +325,20 @@ static int take_translation(struct flight *f, struct dialect_request *out)
     return bad;
 }
 
+/* With the client's own header lines in front of ${more}. */
+static void launch_with(struct flight *f, const char *path, const char *more)
+{
+    struct buf lines;
+
+    buf_init(&lines, 8 * KIB);
+    native_headers(f, &lines);
+    if (buf_adds(&lines, more) | buf_addc(&lines, '\0'))
+        flight_stop(f, ERROR_gateway_oom, "not enough memory for a call");
+    else
+        launch(f, path, lines.data);
+    buf_free(&lines);
+}
+
 /* Say it in the provider's format; what that dropped or mapped is recorded. */
 static void launch_foreign(struct flight *f)
 {
@@ -316,24 +349,65 @@ static void launch_foreign(struct flight *f)
     dialect_request_init(&out);
     if (dialect_write(r->state, flight_provider(f)->dialect, flight_target(f),
                       apis[r->in.op],
-                      r->stream, f->body.data, f->body.len, &f->facts, &out,
+                      f->stream, f->body.data, f->body.len, &f->facts, &out,
                       &fault)) {
         flight_stop(f, fault.error, fault.message);
     } else if (take_translation(f, &out)) {
         flight_stop(f, ERROR_gateway_oom, "the translated body is too large");
     } else {
+        f->stream = out.stream && r->in.op != REQUEST_EMBEDDINGS;
         if (out.notes[0])
             record_add(&r->record, RECORD_trace, "dialect", out.notes);
-        launch(f, out.path[0] ? out.path : paths[r->in.op], out.headers);
+        launch_with(f, out.path[0] ? out.path : paths[r->in.op], out.headers);
     }
     dialect_request_free(&out);
+}
+
+/* Is the provider to be asked for a stream? */
+static bool asks_stream(const struct flight *f)
+{
+    const struct request *r = f->request;
+    unsigned mode = flight_target(f)->stream;
+
+    if (mode == STREAM_NEVER || r->in.op == REQUEST_EMBEDDINGS)
+        return false;
+    return mode == STREAM_ONLY || r->stream;
+}
+
+static void launch_target(struct flight *f, const struct op *op)
+{
+    struct request *r = f->request;
+    char none[1] = "", why[300];
+    const char *wrong = NULL;
+    int native;
+
+    f->stream = asks_stream(f);
+    native = native_compose(f, op);
+
+    if (native == 0)
+        wrong = request_surface_convert(r, why, sizeof why);
+    if (wrong)
+        flight_stop(f, ERROR_caller_invalid_request, wrong);
+    /* Over already, it stays as it ended. */
+    else if (native < 0 || (native == 0 && compose(f, op->overlay)))
+        flight_stop(f, ERROR_gateway_oom, "the edited body is too large");
+    else if (native)
+        launch_with(f, native_paths[r->in.op], "");
+    else if (dialect_native(flight_provider(f)->dialect) &&
+             !request_has_surface(r) && f->stream == r->stream)
+        launch(f, paths[r->in.op], none);
+    else
+        launch_foreign(f);
+    if (f->stream != r->stream && f->phase == FLIGHT_RUNNING)
+        record_add(&r->record, RECORD_trace, "stream",
+                   f->stream ? "asked for as a stream, given as one answer"
+                             : "asked for as one answer, given as a stream");
 }
 
 void flight_start(struct request *r, const struct op *op)
 {
     struct flight *f = flight_new(r, op);
     enum error_type no;
-    char none[1] = "";
 
     if (!f) {
         struct plan_event e = {.kind = PLAN_ANSWERED, .id = op->id,
@@ -356,11 +430,5 @@ void flight_start(struct request *r, const struct op *op)
         r->shadows++;
     else
         r->attempts++;
-    if (compose(f, op->overlay))
-        flight_stop(f, ERROR_gateway_oom, "the edited body is too large");
-    else if (dialect_native(flight_provider(f)->dialect) &&
-             !request_has_surface(r))
-        launch(f, paths[r->in.op], none);
-    else
-        launch_foreign(f);
+    launch_target(f, op);
 }

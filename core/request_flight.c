@@ -177,13 +177,23 @@ static void foreign_refused(struct flight *f, const char *body, size_t len)
 /* A provider's refusal: what it means, and its own words. */
 static void flight_refused(struct flight *f, const char *body, size_t len)
 {
-    enum error_type e = answer_classify(f->status, body, len);
+    struct json_view part = answer_fault(f->answer.format, body, len);
+    enum error_type e;
     char text[200];
 
     if (f->foreign) {
         foreign_refused(f, body, len);
         return;
     }
+    if (f->native && f->answer.error == ERROR_provider_content_filtered) {
+        flight_end(f, f->answer.error, "The model refused to answer.");
+        return;
+    }
+    if (part.len) {
+        body = part.at;
+        len = part.len;
+    }
+    e = answer_classify(f->status, body, len);
     if (f->retry_after < 0)
         f->retry_after = quota_retry_body(body, len);
     answer_sentence(body, len, text, sizeof text, f->code, sizeof f->code,
@@ -193,20 +203,29 @@ static void flight_refused(struct flight *f, const char *body, size_t len)
 
 /* -- reading its answer ---------------------------------------------------- */
 
-static void read_shadow(struct flight *f)
+/* Read and drop what is here; how much that was. */
+static size_t drop_events(struct flight *f)
 {
     struct sse_event e;
     size_t len, at = f->scanned;
     const char *bytes = source_bytes(f, &len);
 
-    while (transfer_state(f->transfer)->event_stream &&
-           sse_next(&f->sse, bytes + at, len - at, &e) == SSE_EVENT) {
+    if (!source_events(f))
+        return 0;
+    while (sse_next(&f->sse, bytes + at, len - at, &e) == SSE_EVENT) {
         at += e.raw_len;
         if (e.has_data)
             answer_event(&f->answer, e.name, e.name_len, e.data, e.data_len);
     }
-    if (transfer_state(f->transfer)->event_stream)
-        source_take(f, at);
+    source_take(f, at);
+    f->scanned = 0;
+    return at;
+}
+
+static void read_shadow(struct flight *f)
+{
+    while (drop_events(f) && f->foreign)
+        ;
     f->scanned = 0;
     f->last_data = clock_now();
     if (source_ended(f))
@@ -297,6 +316,27 @@ static void note_progress(struct flight *f, const char *bytes, size_t len)
     }
 }
 
+static void read_stream(struct flight *f, const struct transfer_state *ts);
+
+/* All of the answer is here: is it one? */
+static void take_whole(struct flight *f)
+{
+    size_t len;
+    const char *bytes = source_bytes(f, &len);
+
+    switch (answer_body(&f->answer, bytes, len)) {
+    case ANSWER_CONTENT:
+        flight_answered(f);
+        break;
+    case ANSWER_ERROR:
+        flight_refused(f, bytes, len);
+        break;
+    default:
+        flight_end(f, ERROR_provider_bad_response,
+                   "the provider's answer says nothing or is not JSON");
+    }
+}
+
 /* A whole body: it is an answer when all of it is here and says something. */
 static void read_whole(struct flight *f, const struct transfer_state *ts)
 {
@@ -311,21 +351,34 @@ static void read_whole(struct flight *f, const struct transfer_state *ts)
     }
     if (!ts->ended)
         return;
-    if (ts->error != ERROR_none || (f->foreign && source_whole(f))) {
+    f->scanned = 0;
+    if (ts->error != ERROR_none ||
+        ((f->foreign || flight_unfolds(f)) && source_whole(f)))
         flight_broke(f, ts);
+    else if (f->made)
+        read_stream(f, ts);
+    else
+        take_whole(f);
+}
+
+/* A stream for a client that wants one answer: read to its end. */
+static void read_folded(struct flight *f, const struct transfer_state *ts)
+{
+    size_t len, before = f->pumped;
+
+    if (f->phase != FLIGHT_RUNNING)
         return;
-    }
-    bytes = source_bytes(f, &len);
-    switch (answer_body(&f->answer, bytes, len)) {
-    case ANSWER_CONTENT:
-        flight_answered(f);
-        break;
-    case ANSWER_ERROR:
-        flight_refused(f, bytes, len);
-        break;
-    default:
+    source_bytes(f, &len);
+    if (f->pumped > before)
+        f->last_data = clock_now();
+    if (f->pumped > f->request->config->settings.answer_max) {
         flight_end(f, ERROR_provider_bad_response,
-                   "the provider's answer has no choices or is not JSON");
+                   "the answer is larger than answer_max");
+    } else if (source_ended(f) && source_error(f) != ERROR_none) {
+        flight_broke(f, ts);
+    } else if (source_ended(f)) {
+        f->made = true;
+        take_whole(f);
     }
 }
 
@@ -431,7 +484,7 @@ static const char *unexpected(const struct flight *f,
         return "the provider sent an encoded body although none was accepted";
     if (f->status != 200)
         return "the provider answered with a status that has no body";
-    if (!f->request->stream && ts->event_stream)
+    if (!f->stream && ts->event_stream)
         return "the provider answered with an event stream that was not asked for";
     return NULL;
 }
@@ -454,10 +507,12 @@ static void read_answer(struct flight *f, const struct transfer_state *ts)
 
     if (why)
         flight_end(f, ERROR_provider_bad_response, why);
-    else if (f->request->stream && !ts->event_stream)
+    else if (f->stream && !ts->event_stream && !flight_folds(f))
         read_instead(f, ts);
     else if (f->phase == FLIGHT_RELAYED)
         relay_more(f->request);
+    else if (flight_folds(f) && ts->event_stream)
+        read_folded(f, ts);
     else if (ts->event_stream)
         read_stream(f, ts);
     else if (f->phase == FLIGHT_RUNNING)
@@ -519,48 +574,4 @@ void flight_deadlines(struct flight *f, us_t now)
     else
         flight_end(f, ERROR_provider_timeout_idle,
                    "the provider fell silent for longer than the idle time");
-}
-
-/* -- its text -------------------------------------------------------------- */
-
-/* Text of the events not taken yet: all of a held stream. */
-static void stream_text(struct flight *f, struct buf *out)
-{
-    struct sse_event e;
-    struct sse sse;
-    size_t len, at = 0;
-    const char *bytes = source_bytes(f, &len);
-
-    sse_init(&sse, CEIL_EVENT_BYTES);
-    while (sse_next(&sse, bytes + at, len - at, &e) == SSE_EVENT) {
-        at += e.raw_len;
-        if (e.has_data)
-            answer_text(e.data, e.data_len, out);
-    }
-    sse_free(&sse);
-}
-
-bool flight_text(struct flight *f, int what, struct buf *out)
-{
-    size_t len = f->kept.len;
-    const char *bytes = kept_bytes(f);
-    double cost;
-
-    if (what == PLAN_ANSWER_COST) {
-        cost = flight_cost(f);
-        return cost >= 0 && buf_addf(out, "%.17g", cost) == 0;
-    }
-    if (f->transfer && f->target >= 0) {
-        if (transfer_state(f->transfer)->event_stream &&
-            what == PLAN_ANSWER_TEXT) {
-            stream_text(f, out);
-            return true;
-        }
-        bytes = source_bytes(f, &len);
-    }
-    if (what == PLAN_ANSWER_TEXT && f->target >= 0)
-        answer_text(bytes, len, out);
-    else
-        buf_add(out, bytes, len);
-    return true;
 }

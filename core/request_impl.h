@@ -7,7 +7,10 @@
  *   requests.c         all of a loop: the turn, the swap of states
  *   request_read.c     what a body and its headers say before a policy sees it
  *   request_call.c     one attempt until it is sent
+ *   request_native.c   the client's own body for a provider that takes it
+ *   request_limit.c    the longest answer its target gives
  *   request_flight.c   one attempt since: deadlines, reading its answer
+ *   request_text.c     what a policy may read of it
  *   request_relay.c    from an attempt's bytes to the client's
  *   request_finish.c   metrics, record, log line
  */
@@ -86,8 +89,14 @@ struct flight {
     us_t started, first_due, total_due, last_data;
     us_t first_at;                  /* answered */
     us_t gap;                       /* longest silence between events */
+    bool native;                    /* client and provider share another format:
+                                       bytes pass; answer.format says which */
     /* A provider that speaks another format: its bytes become OpenAI's here. */
     bool foreign;
+    bool stream;                    /* the provider was asked for one */
+    bool made;                      /* out is all of an answer that was turned
+                                       into a stream, or out of one */
+    size_t pumped;                  /* bytes of events that were translated */
     int facts;                      /* what the dialect keeps; 0: none */
     int translation;                /* its stream in the Lua state; 0: none */
     struct sse theirs;
@@ -143,6 +152,9 @@ struct request {
     const char *client_body;        /* borrowed until `done` */
     size_t client_bytes;
     struct buf converted;           /* owned: the chat completion made of it */
+    bool unconverted;               /* only when an attempt needs it */
+    char *surface_notes;            /* owned: what of it that has no word for */
+    struct json_doc *native;        /* owned: over client_body; see plan.native */
     int surface;                    /* its stream in the Lua state; 0: none */
     struct record record;
     struct flight *flights;
@@ -198,8 +210,9 @@ void request_drop(struct request *r);
 
 /* request_read.c */
 /**
- * Index the body; `model` into ${name} and `stream`, as the caller must give
- * them. NULL, or what is wrong (static, or in ${why}).
+ * Index the body (but for one that is not converted yet); `model` into ${name} and
+ * `stream`, as the caller must give them. NULL, or what is wrong (static, or in
+ * ${why}).
  */
 const char *request_read_body(struct request *r, char *name, size_t size,
                               char *why, size_t why_size);
@@ -222,6 +235,21 @@ unsigned request_flying(const struct request *r);
  * refused becomes an event. */
 void flight_start(struct request *r, const struct op *op);
 
+/* request_native.c */
+/** Index the client's own body, for providers that take it. */
+void native_begin(struct request *r);
+/** The same, when nobody is going to need the chat completion: no policy looks at
+ * it, and every target of ${m} takes the client's format. */
+bool native_alone(struct request *r, const struct model *m);
+/** Before the client's bytes go. */
+void native_end(struct request *r);
+/** May this attempt send it, with its edits? Then it is in ${f}->body. 1; 0: no;
+ * -1: memory, or the attempt is over. */
+int native_compose(struct flight *f, const struct op *op);
+/** Header lines of the client's that its provider is to see, each ending in LF,
+ * appended. */
+void native_headers(struct flight *f, struct buf *out);
+
 /* request_source.c: the bytes of an attempt in OpenAI's format, whatever the
  * provider speaks. */
 /** Bytes not taken yet; pumps what came. */
@@ -232,7 +260,10 @@ void source_hold(struct flight *f, size_t bytes);
 bool source_ended(const struct flight *f);
 enum error_type source_error(const struct flight *f);
 const char *source_detail(const struct flight *f);
-/** Translate a complete answer into ${f}->kept. 0 or -1 (f->broke, detail). */
+/** Are those bytes events? */
+bool source_events(const struct flight *f);
+/** Make a complete answer one in OpenAI's format, or a stream of one where the
+ * client wants that. 0 or -1 (f->broke, detail). */
 int source_whole(struct flight *f);
 /** Before the end of an attempt that failed: count what is known. */
 void source_counted(struct flight *f);
@@ -257,6 +288,18 @@ static inline const struct provider *flight_provider(const struct flight *f)
     return &f->request->config->providers[f->provider];
 }
 
+/** The client wants one answer, its provider was asked for a stream; */
+static inline bool flight_folds(const struct flight *f)
+{
+    return f->stream && !f->request->stream;
+}
+
+/** and the reverse. */
+static inline bool flight_unfolds(const struct flight *f)
+{
+    return !f->stream && f->request->stream && f->target >= 0;
+}
+
 struct flight *flight_find(struct request *r, unsigned id);
 void flight_news(struct flight *f);
 /** End it early: caller_cancelled, or what a deadline says. */
@@ -266,7 +309,25 @@ us_t flight_due(const struct flight *f);
 void flight_free(struct flight *f);
 /** A zeroed attempt, but for its body's memory; NULL: memory. */
 struct flight *flight_take(struct requests *rs);
+/** request_text.c: PLAN_ANSWER_TEXT and the like, appended. */
 bool flight_text(struct flight *f, int what, struct buf *out);
+
+/* request_call.c, for request_native.c */
+#define CALL_EXTRAS 24          /* an overlay's 16, and the engine's own */
+
+/* request_limit.c */
+#define LIMIT_DIGITS 12
+/** Bring what is to be sent of ${doc} under ${extra} within its target's longest
+ * answer: may add to ${extra} (the number's text goes to ${number}). 0; -1: the
+ * attempt was refused and is over. */
+int limit_apply(struct flight *f, struct json_doc *doc, struct json_extra *extra,
+                size_t *n, char number[LIMIT_DIGITS]);
+
+/** Members of an overlay, for json_write; at most 16. */
+size_t call_extras(const struct overlay *o, struct json_extra *extra);
+/** What leaves differs from what came by these; the first ${policy} are its. */
+void call_note_edits(struct request *r, const struct json_extra *extra, size_t n,
+                     size_t policy);
 
 /* request_relay.c */
 /** What every answer of the engine says about itself, as whole lines in the
@@ -304,10 +365,14 @@ bool request_awaits_resume(const struct request *r);
 
 /* request_surface.c */
 bool request_has_surface(const struct request *r);
-/** Convert the client's body. NULL, or what is wrong with it. */
+/** Convert the client's body, at once or, where that will hardly be needed, when an
+ * attempt does. NULL, or what is wrong with it. */
 const char *request_surface_begin(struct request *r, char *why, size_t size);
+/** Convert and index it now, unless that was done. NULL, or what is wrong. */
+const char *request_surface_convert(struct request *r, char *why, size_t size);
 void request_surface_free(struct request *r);
-/** Begin a stream; one OpenAI event of it (or "[DONE]"). 0 or -1. */
+/** Begin a stream unless it was begun; one OpenAI event of it (or "[DONE]"). 0 or
+ * -1. */
 int request_surface_open(struct request *r);
 int request_surface_event(struct request *r, const char *data, size_t len);
 /** End a stream with an error in the client's format. */

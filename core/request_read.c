@@ -65,15 +65,38 @@ static bool member_is_true(struct json_doc *doc, json_node of, const char *key)
     return n && json_kind(doc, n) == JSON_TRUE;
 }
 
+/* `model` and `stream`, which all formats have by these names. */
+static const char *read_top(struct request *r, struct json_doc *doc, char *name,
+                            size_t size)
+{
+    bool twice = false;
+    json_node n = json_member(doc, JSON_ROOT, "model", 5, &twice), options;
+    size_t len;
+    const char *text = n ? json_plain(doc, n, &len) : NULL;
+
+    if (!text || len == 0 || len >= size)
+        return "`model` must be the name of a model, as a string of 1 to 128 "
+               "bytes without escapes";
+    memcpy(name, text, len);
+    name[len] = '\0';
+    n = json_member(doc, JSON_ROOT, "stream", 6, &twice);
+    if (n && json_kind(doc, n) != JSON_TRUE && json_kind(doc, n) != JSON_FALSE &&
+        json_kind(doc, n) != JSON_NULL)
+        return "`stream` must be true or false";
+    r->stream = n && json_kind(doc, n) == JSON_TRUE &&
+                r->in.op != REQUEST_EMBEDDINGS;
+    options = json_member(doc, JSON_ROOT, "stream_options", 14, &twice);
+    r->include_usage = options && member_is_true(doc, options, "include_usage");
+    return NULL;
+}
+
 const char *request_read_body(struct request *r, char *name, size_t size,
                               char *why, size_t why_size)
 {
     struct json_fault fault;
-    bool twice = false;
-    json_node n, options;
-    size_t len;
-    const char *text;
 
+    if (r->unconverted)
+        return read_top(r, r->native, name, size);
     if (json_open(&r->doc, r->in.body, r->in.body_bytes, CEIL_JSON_DEPTH,
                   CEIL_BODY_BYTES, &fault)) {
         snprintf(why, why_size, "the body is not a JSON object: %s at byte %zu",
@@ -85,23 +108,7 @@ const char *request_read_body(struct request *r, char *name, size_t size,
         strcpy(name, "*");
         return NULL;
     }
-    n = json_member(&r->doc, JSON_ROOT, "model", 5, &twice);
-    text = n ? json_plain(&r->doc, n, &len) : NULL;
-    if (!text || len == 0 || len >= size)
-        return "`model` must be the name of a model, as a string of 1 to 128 "
-               "bytes without escapes";
-    memcpy(name, text, len);
-    name[len] = '\0';
-    n = json_member(&r->doc, JSON_ROOT, "stream", 6, &twice);
-    if (n && json_kind(&r->doc, n) != JSON_TRUE &&
-        json_kind(&r->doc, n) != JSON_FALSE && json_kind(&r->doc, n) != JSON_NULL)
-        return "`stream` must be true or false";
-    r->stream = n && json_kind(&r->doc, n) == JSON_TRUE &&
-                r->in.op != REQUEST_EMBEDDINGS;
-    options = json_member(&r->doc, JSON_ROOT, "stream_options", 14, &twice);
-    r->include_usage = options &&
-                       member_is_true(&r->doc, options, "include_usage");
-    return NULL;
+    return read_top(r, &r->doc, name, size);
 }
 
 /* Forward a well-formed traceparent as it is. */

@@ -15,6 +15,12 @@
 
 static const char done_event[] = "data: [DONE]\n\n";
 
+/* Does what is relayed become the client's own format on its way? */
+static bool said_anew(const struct request *r, const struct flight *f)
+{
+    return request_has_surface(r) && !(f && f->native);
+}
+
 /* -- headers --------------------------------------------------------------- */
 
 /* Milliseconds with three decimals; printf is slow and sees the locale. */
@@ -72,8 +78,6 @@ static void begin_stream(struct request *r, const struct flight *f)
     buf_adds(b, "content-type: text/event-stream\r\n"
                 "cache-control: no-cache\r\nx-accel-buffering: no\r\n");
     reply_head(r->in.reply, 200, b->data, b->len, -1);
-    if (request_has_surface(r))
-        request_surface_open(r);
     r->comment_due = US_NEVER;
     if (r->config->settings.keepalive_comment)
         r->comment_due = clock_now() + r->config->settings.keepalive_comment;
@@ -119,7 +123,7 @@ static void end_with_event(struct request *r, const struct flight *f,
 {
     struct buf *b = &r->all->scratch;
 
-    if (r->surface) {
+    if (request_has_surface(r)) {
         request_surface_failure(r, e, message);
         reply_finish(r->in.reply);
         return;
@@ -168,8 +172,7 @@ static void answer_error(struct request *r, const struct flight *f,
 }
 
 void relay_fail(struct request *r, const struct flight *f, enum error_type e,
-                int status, const char *message,
-                      const struct op *more)
+                int status, const char *message, const struct op *more)
 {
     r->error = e;
     if (r->phase == REPLY_DONE)
@@ -237,7 +240,7 @@ static void send_whole(struct request *r, struct flight *f, const char *text,
         len = text_len;
     }
     buf_init(&theirs, CEIL_ANSWER_BYTES);
-    if (request_has_surface(r)) {
+    if (said_anew(r, f)) {
         if (request_surface_answer(r, bytes, len, &theirs)) {
             buf_free(&theirs);
             flight_stop(f, ERROR_gateway_internal,
@@ -348,10 +351,13 @@ static void walk_event(struct request *r, struct flight *f, struct walk *w,
         f->gap = now - f->last_data;
     f->last_data = now;
     if (kind == ANSWER_ERROR) {
+        struct json_view part = answer_fault(f->answer.format, e->data,
+                                             e->data_len);
+
         send_read(r, w);
-        answer_sentence(e->data, e->data_len, f->detail, sizeof f->detail,
+        answer_sentence(part.at, part.len, f->detail, sizeof f->detail,
                         f->code, sizeof f->code, f->param, sizeof f->param);
-        walk_failed(w, answer_classify(200, e->data, e->data_len),
+        walk_failed(w, answer_classify(200, part.at, part.len),
                     "the provider ended its stream with an error");
     } else if (kind == ANSWER_BROKEN) {
         send_read(r, w);
@@ -397,11 +403,13 @@ static void walk_end(struct request *r, struct flight *f, struct walk *w,
     if (error != ERROR_none) {
         walk_failed(w, error, source_detail(f));
     } else if (f->answer.finish[0]) {
+        const char *ending = answer_ending(f->answer.format);
+
         send_read(r, w);
         if (r->surface)
             request_surface_event(r, "[DONE]", 6);
         else
-            reply_body(r->in.reply, done_event, sizeof done_event - 1);
+            reply_body(r->in.reply, ending, strlen(ending));
         w->outcome = WALK_DONE;
     } else {
         walk_failed(w, ERROR_provider_cut_stream,
@@ -462,13 +470,14 @@ static void relay_whole(struct request *r, struct flight *f)
     tell_item(r, f);
 }
 
-void relay_more(struct request *r)
+/* One turn of it. May there be more to translate? Nothing else would say so. */
+static bool relay_some(struct request *r)
 {
     struct flight *f = r->relayed;
     struct walk w = {.outcome = WALK_ON};
 
     if (!f || !f->transfer || r->item_waits)
-        return;
+        return false;
     if (r->phase == REPLY_DONE) {       /* only the tail is awaited */
         size_t len;
 
@@ -476,10 +485,10 @@ void relay_more(struct request *r)
         transfer_take(f->transfer, len);
         if (transfer_state(f->transfer)->ended)
             flight_stop(f, ERROR_none, NULL);
-        return;
+        return false;
     }
     if (r->phase != REPLY_STREAM || reply_queued(r->in.reply) > CEIL_REPLY_QUEUE)
-        return;
+        return false;
     walk(r, f, &w);
     if (w.at)
         source_take(f, w.at);
@@ -496,6 +505,13 @@ void relay_more(struct request *r)
         stream_done(r, f);
     else if (w.outcome == WALK_FAILED)
         stream_failed(r, f, w.error, f->detail[0] ? f->detail : w.detail);
+    return w.outcome == WALK_ON && w.at && f->foreign;
+}
+
+void relay_more(struct request *r)
+{
+    while (relay_some(r))
+        continue;
 }
 
 void relay_item(struct request *r, const struct op *op)
@@ -546,6 +562,8 @@ void relay_start(struct request *r, struct flight *f)
     }
     if (r->phase == REPLY_NONE)
         begin_stream(r, f);
+    if (said_anew(r, f))
+        request_surface_open(r);
     r->phase = REPLY_STREAM;
     f->committed = true;
     relay_note_first(r);
@@ -554,7 +572,7 @@ void relay_start(struct request *r, struct flight *f)
     f->scanned = 0;
     sse_free(&f->sse);
     sse_init(&f->sse, CEIL_EVENT_BYTES);
-    answer_init(&f->answer);
+    answer_init(&f->answer, f->answer.format);
     source_hold(f, CEIL_HOLD_BYTES);
     relay_more(r);
 }

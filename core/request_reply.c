@@ -98,11 +98,10 @@ void relay_open(struct request *r, const struct op *op)
 
     relay_note_first(r);
     /* After early headers the head has left already. */
-    if (r->phase == REPLY_NONE) {
+    if (r->phase == REPLY_NONE)
         reply_head(r->in.reply, op->status, b->data, b->len, -1);
-        if (request_has_surface(r))
-            request_surface_open(r);
-    }
+    if (request_has_surface(r))
+        request_surface_open(r);
     write_own(r, op->text, op->len);
     r->phase = REPLY_OWN;
     r->in.flush(r->in.owner);

@@ -2,7 +2,8 @@
  *
  * Where the relay and the reader of answers take their bytes: straight from the
  * transfer when the provider speaks OpenAI's format, else from a buffer that its
- * events are translated into, one by one, as they come.
+ * events are translated into, one by one, as they come; or, when a stream is to be
+ * one answer or the reverse, in the end.
  */
 #include "request_impl.h"
 
@@ -25,7 +26,7 @@ static int open_stream(struct flight *f)
     sse_init(&f->theirs, CEIL_EVENT_BYTES);
     stencil_init(&f->like);
     if (dialect_open(f->request->state, flight_provider(f)->dialect,
-                     f->facts, &f->translation, &fault) == 0)
+                     f->facts, flight_folds(f), &f->translation, &fault) == 0)
         return 0;
     broke(f, &fault);
     return -1;
@@ -53,6 +54,14 @@ static void finish_stream(struct flight *f)
         broke(f, &fault);
 }
 
+/* How much may be translated ahead: what is to be held must have room. */
+static size_t ahead(const struct flight *f)
+{
+    if (f->limits.hold_all && f->phase == FLIGHT_RUNNING)
+        return f->request->config->settings.answer_max;
+    return CEIL_HOLD_BYTES + f->limits.hold;
+}
+
 /* Translate whole events, as long as what is translated is not too much. */
 static void pump(struct flight *f)
 {
@@ -64,7 +73,7 @@ static void pump(struct flight *f)
 
     if (f->translated || open_stream(f))
         return;
-    while (!f->translated && f->out.len < CEIL_HOLD_BYTES) {
+    while (!f->translated && f->out.len < ahead(f)) {
         got = sse_next(&f->theirs, bytes + at, len - at, &e);
         if (got != SSE_EVENT && ts->ended)
             got = sse_rest(&f->theirs, bytes + at, len - at, &e);
@@ -74,6 +83,7 @@ static void pump(struct flight *f)
         translate_event(f, &e);
     }
     transfer_take(f->transfer, at);
+    f->pumped += at;
     if (!f->translated && got != SSE_EVENT && ts->ended &&
         ts->error == ERROR_none)
         finish_stream(f);
@@ -82,19 +92,32 @@ static void pump(struct flight *f)
                                          "an event is longer than 1 MiB"});
 }
 
+/* Does what is read stand in a buffer of ours? */
+static bool buffered(const struct flight *f)
+{
+    return f->foreign || f->made ||
+           (flight_folds(f) && transfer_state(f->transfer)->event_stream);
+}
+
 const char *source_bytes(struct flight *f, size_t *len)
 {
-    if (!f->foreign)
+    if (!buffered(f))
         return transfer_bytes(f->transfer, len);
-    if (transfer_state(f->transfer)->event_stream)
+    if (!f->made && transfer_state(f->transfer)->event_stream)
         pump(f);
     *len = f->out.len;
     return f->out.data ? f->out.data : "";
 }
 
+bool source_events(const struct flight *f)
+{
+    return f->made ? f->request->stream
+                   : transfer_state(f->transfer)->event_stream;
+}
+
 void source_take(struct flight *f, size_t n)
 {
-    if (f->foreign)
+    if (buffered(f))
         buf_drop(&f->out, n);
     else
         transfer_take(f->transfer, n);
@@ -102,7 +125,7 @@ void source_take(struct flight *f, size_t n)
 
 void source_hold(struct flight *f, size_t bytes)
 {
-    if (!f->foreign)
+    if (!buffered(f))
         transfer_hold(f->transfer, bytes);
 }
 
@@ -110,7 +133,9 @@ bool source_ended(const struct flight *f)
 {
     const struct transfer_state *ts = transfer_state(f->transfer);
 
-    if (!f->foreign || !ts->event_stream)
+    if (f->made)
+        return true;
+    if (!buffered(f) || !ts->event_stream)
         return ts->ended;
     return f->translated || (ts->ended && ts->error != ERROR_none);
 }
@@ -127,12 +152,19 @@ const char *source_detail(const struct flight *f)
 
 int source_whole(struct flight *f)
 {
+    const char *dialect = flight_provider(f)->dialect;
+    struct request *r = f->request;
     struct dialect_fault fault;
     size_t len;
     const char *text = transfer_bytes(f->transfer, &len);
+    int bad;
 
-    if (dialect_answer(f->request->state, flight_provider(f)->dialect,
-                       f->facts, text, len, &f->out, &fault) == 0)
+    f->made = flight_unfolds(f);
+    bad = f->made ? dialect_unfold(r->state, dialect, f->facts, text, len,
+                                   &f->out, &fault)
+                  : dialect_answer(r->state, dialect, f->facts, text, len,
+                                   &f->out, &fault);
+    if (!bad)
         return 0;
     broke(f, &fault);
     return -1;

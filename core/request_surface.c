@@ -7,6 +7,7 @@
 #include "request_impl.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const names[REQUEST_OPS] = {
@@ -25,27 +26,69 @@ bool request_has_surface(const struct request *r)
     return names[r->in.op] != NULL;
 }
 
-const char *request_surface_begin(struct request *r, char *why, size_t size)
+static const char *convert(struct request *r, char *why, size_t size)
 {
     struct dialect_fault fault;
+    struct surface_facts facts = {0};
 
-    r->client_body = r->in.body;
-    r->client_bytes = r->in.body_bytes;
     buf_init(&r->converted, CEIL_BODY_BYTES + MIB);
-    if (surface_request(r->state, names[r->in.op], r->in.body, r->in.body_bytes,
-                        &r->converted, &fault)) {
+    if (surface_request(r->state, names[r->in.op], r->client_body,
+                        r->client_bytes, &r->converted, &facts, &fault)) {
         snprintf(why, size, "%s", fault.message);
         return why;
     }
     r->in.body = r->converted.data;
     r->in.body_bytes = r->converted.len;
+    if (facts.notes[0])
+        r->surface_notes = strdup(facts.notes);
+    if (facts.own && !r->native)
+        native_begin(r);
     return NULL;
+}
+
+/* The model a body names, if it is one; -1 else. */
+static int named_model(const struct request *r)
+{
+    char name[129];
+    size_t n = json_view_string(
+        json_view_get(json_view(r->client_body, r->client_bytes), "model"), name,
+        sizeof name);
+
+    return n ? config_find_model(r->config, name, n) : -1;
+}
+
+const char *request_surface_begin(struct request *r, char *why, size_t size)
+{
+    int model;
+
+    r->client_body = r->in.body;
+    r->client_bytes = r->in.body_bytes;
+    model = named_model(r);
+    r->unconverted = model >= 0 && native_alone(r, &r->config->models[model]);
+    return r->unconverted ? NULL : convert(r, why, size);
+}
+
+const char *request_surface_convert(struct request *r, char *why, size_t size)
+{
+    const char *wrong;
+    char name[129];
+
+    if (!r->unconverted)
+        return NULL;
+    r->unconverted = false;
+    wrong = convert(r, why, size);
+    if (!wrong)
+        wrong = request_read_body(r, name, sizeof name, why, size);
+    if (!wrong)
+        r->plan.doc = &r->doc;
+    return wrong;
 }
 
 void request_surface_free(struct request *r)
 {
     dialect_close(r->state, r->surface);
     r->surface = 0;
+    free(r->surface_notes);
     buf_free(&r->converted);
 }
 
@@ -65,6 +108,8 @@ int request_surface_open(struct request *r)
     struct dialect_fault fault;
     struct buf out;
 
+    if (r->surface)
+        return 0;
     buf_init(&out, CEIL_ANSWER_BYTES);
     return pass_on(r, &out, surface_open(r->state, &c, &r->surface, &out, &fault));
 }
@@ -82,10 +127,15 @@ int request_surface_event(struct request *r, const char *data, size_t len)
 void request_surface_failure(struct request *r, enum error_type e,
                              const char *message)
 {
+    struct surface_context c = context_of(r);
     struct dialect_fault fault;
     struct buf out;
 
     buf_init(&out, CEIL_ANSWER_BYTES);
+    /* What passed untouched has begun the stream already. */
+    if (!r->surface)
+        surface_open(r->state, &c, &r->surface, &out, &fault);
+    out.len = 0;
     pass_on(r, &out, surface_stream_failure(r->state, r->surface, e, message,
                                             &out, &fault));
 }

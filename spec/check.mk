@@ -2,7 +2,7 @@
 
 UNITS := $(sort $(wildcard spec/unit/*_test.c))
 UNIT_BINS := $(UNITS:spec/unit/%_test.c=$(O)/unit-%)
-DUMPS := $(B)/sse_dump $(B)/json_dump $(B)/answer_dump
+DUMPS := $(B)/sse_dump $(B)/json_dump $(B)/answer_dump $(B)/tokens_dump
 FUZZERS := $(patsubst spec/fuzz/fuzz_%.c,%,$(wildcard spec/fuzz/fuzz_*.c))
 TEST_FLAGS := -Icore -Ispec/unit -Wno-missing-prototypes
 

@@ -109,6 +109,8 @@ def fixture_suites(directory, san, groups):
         rows += [("json", script("json_suite", "build/json_dump")),
                  ("sse", script("sse", "build/sse_dump")),
                  ("answers", script("answers", "--dump", "build/answer_dump")),
+                 ("native", script("native", "--dump", "build/answer_dump")),
+                 ("tokens", script("tokens", "--dump", "build/tokens_dump")),
                  ("dialects", script("dialects")), ("surfaces", script("surfaces"))]
     for name, command in rows:
         yield Suite(f"fixtures {name}{' ' + san if san else ''}", command, groups, env,

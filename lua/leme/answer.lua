@@ -83,12 +83,23 @@ function derived.text(a)
   return host.answer(a[REQ], a[ID], "text")
 end
 
+-- What the engine read in an answer that passes in its client's own format.
+local function facts_of(a)
+  local text = host.answer(a[REQ], a[ID], "facts")
+  return text and host.decode(text) or {}
+end
+
 -- Before the attempt has ended, only a complete body knows these two.
 function derived.finish(a)
   if a[ENDED] then return a[FINISH] or nil end
   if not a[OK] or a[KIND] then return nil end
   local json = a.json
-  local choice = type(json) == "table" and json.choices and json.choices[1]
+  if type(json) ~= "table" then return nil end
+  if not json.choices then
+    local finish = facts_of(a).finish
+    return finish ~= "" and finish or nil
+  end
+  local choice = json.choices[1]
   return type(choice) == "table" and choice.finish_reason or nil
 end
 
@@ -103,6 +114,12 @@ function derived.usage(a)
     local json = a[OK] and not a[KIND] and a.json
     local said = type(json) == "table" and json.usage
     if type(said) ~= "table" then return nil end
+    if not json.choices and not said.prompt_tokens then
+      said = facts_of(a)
+      if (said.input or -1) < 0 then return nil end
+      said.output = math.max(said.output, 0)
+      return { input = said.input, output = said.output, total = said.input + said.output }
+    end
     return { input = said.prompt_tokens, output = said.completion_tokens,
       total = said.total_tokens }
   end

@@ -16,8 +16,8 @@
 --                      embeddings, or nil, error type, message
 --
 -- facts = { model =, provider =, stream =, max_output =, context =, caps = { },
--- unsupported = "map" | "drop" | "refuse" }: one table for all calls about one
--- attempt; a dialect may leave a note to itself in it.
+-- unsupported = "map" | "drop" | "refuse", max_tokens = "clamp" | "refuse" | "skip" }:
+-- one table for all calls about one attempt; a dialect may leave a note to itself in it.
 
 local dialect = {}
 
@@ -65,21 +65,28 @@ local function nearest(word)
   return best
 end
 
+-- nil when there is a dialect called ${name}; else what to say of that.
+function dialect.unknown(name)
+  local vendors = require "leme.dialect.vendors"
+  if FORMATS[name] or vendors.list[vendors.aliases[name] or name] then return nil end
+  local near = nearest(name)
+  return ("unknown dialect %q; %s"):format(name, near and ("did you mean %q?"):format(near)
+    or "known are " .. table.concat(all_names(), ", "))
+end
+
 -- The dialect called ${name}; raises when there is none.
 function dialect.find(name)
   if known[name] then return known[name] end
   if type(name) ~= "string" then
     error("dialect: expected a name, got " .. type(name), 2)
   end
-  local vendors = require "leme.dialect.vendors"
+  local why = dialect.unknown(name)
+  if why then error(why, 2) end
   if FORMATS[name] then
     known[name] = require("leme.dialect." .. FORMATS[name])
-  elseif vendors.list[vendors.aliases[name] or name] then
-    known[name] = require("leme.dialect.openai").new(vendors.aliases[name] or name)
   else
-    local near = nearest(name)
-    error(("unknown dialect %q; %s"):format(name, near and ("did you mean %q?"):format(near)
-      or "known are " .. table.concat(all_names(), ", ")), 2)
+    local vendors = require "leme.dialect.vendors"
+    known[name] = require("leme.dialect.openai").new(vendors.aliases[name] or name)
   end
   return known[name]
 end

@@ -61,9 +61,9 @@ function leme.targets(what) end
 function leme.target(name) end
 
 -- Combinators: anywhere. Each returns a route. They pass over targets that are
--- saturated, drained, cooling down or tried already by this request, and record why;
--- when all are passed over and some only cool down, those are tried. Nothing left is
--- an answer with error "policy_no_route".
+-- saturated, drained, cooling down, too small for this request or tried already by it,
+-- and record why; when all are passed over and some only cool down or seem too small,
+-- those are tried. Nothing left is an answer with error "policy_no_route".
 
 ---In the order given. rest: seconds a target is passed over that says "too many requests"
 ---and not for how long; without it such a target does not rest.
@@ -560,7 +560,7 @@ function Request:append(role, text) end
 ---@field target leme.Target?
 ---@field key string? which of the target's several keys was used
 ---@field text string? content so far
----@field body string?
+---@field body string? as it came: in the client's own format where provider and client share one
 ---@field json any the decoded body
 ---@field usage { input: integer, output: integer, total: integer, cached: integer, reasoning: integer }?
 ---@field cost number? US dollars; nil before its tokens are counted, and when no price is known

@@ -3,7 +3,8 @@
 -- and chunks into what that client expects. Pure: a stream remembers its own blocks
 -- and nothing else.
 --
---   s:request(body) -> { body, stream, notes } or nil, error type, message
+--   s:request(body) -> { body, stream, notes, ours } or nil, error type, message;
+--                    ours: true when the body brings back what only we put there
 --   s:answer(answer, ctx) -> the body of the answer
 --   s:stream(ctx) -> state; state:start(), state:event(chunk), state:finish() and
 --                    state:failure(error type, status, message) -> events as text

@@ -5,6 +5,8 @@
 
 local host = require "leme.host"
 local dialect = require "leme.dialect"
+local fold = require "leme.dialect.fold"
+local provider_tools = require "leme.dialect.provider_tools"
 local surface = require "leme.surface"
 
 local translate = {}
@@ -63,9 +65,21 @@ local function with_edits(body, edits)
   return body
 end
 
--- request(dialect, text, facts) -> body, path, header lines, notes, native, edits
--- body is false when the OpenAI text only needs ${edits}; native: answers pass
--- as they are.
+-- A model that only streams is asked for a stream, whatever the client wants.
+local function ask_stream(d, body, facts)
+  facts.stream, body.stream = true, true
+  local asks = d.usage == "ask" and { include_usage = true } or nil
+  body.stream_options = asks
+  local made, refusal = d:request(body, facts)
+  if made and not made.body then
+    made.edits.stream, made.edits.stream_options = true, asks or host.null
+  end
+  return made, refusal
+end
+
+-- request(dialect, text, facts) -> body, path, header lines, notes, native, edits,
+-- streams. body is false when the OpenAI text only needs ${edits}; native: answers
+-- pass as they are; streams: the provider is asked for a stream.
 function translate.request(name, text, facts)
   local body, why = host.decode(text)
   if not body then return nil, "gateway_internal", why end
@@ -73,16 +87,27 @@ function translate.request(name, text, facts)
   local ours = facts.api == "messages" or facts.api == "responses"
   local made, refusal
   if ours then take_carriers(d, body) end
+  local fitted, notes = provider_tools.apply(d, body, facts)
+  if not fitted then return nil, notes.error, notes.message end
   if facts.api == "embeddings" and d.embeddings then
     made, refusal = d:embeddings(body, facts)
+  elseif facts.api == "completions" and d.wire == "openai" then
+    made = { edits = {} }
   else
     made, refusal = d:request(body, facts)
+    if made and made.stream_only and facts.may_stream then
+      made, refusal = ask_stream(d, body, facts)
+    end
   end
   if not made then return nil, refusal.error, refusal.message end
+  for key, value in pairs(fitted) do
+    if made.edits and made.edits[key] == nil then made.edits[key] = value end
+  end
+  for _, note in ipairs(made.notes or {}) do notes[#notes + 1] = note end
   local whole = made.body or ours and with_edits(body, made.edits)
   return whole and host.encode(whole) or false, made.path or "",
-    header_lines(made.headers), table.concat(made.notes or {}, "\n"),
-    d.wire == "openai" and d.answers ~= "clean", texts_of(made.edits)
+    header_lines(made.headers), table.concat(notes, "\n"),
+    d.wire == "openai" and d.answers ~= "clean", texts_of(made.edits), facts.stream
 end
 
 -- answer(dialect, text, facts) -> OpenAI text
@@ -99,7 +124,70 @@ function translate.failure(name, status, text)
   return dialect.find(name):error(status, text)
 end
 
-function translate.open(name, facts) return dialect.find(name):stream(facts) end
+-- Text completions are read by nobody but here.
+local Texts = {}
+Texts.__index = Texts
+
+function Texts:event(_, data) -- luacheck: ignore 212/self
+  local chunk = host.decode(data)
+  if data:match "^%s*%[DONE%]%s*$" then return {} end
+  if type(chunk) ~= "table" then
+    return nil, "provider_bad_response", "an event is no JSON object"
+  end
+  if chunk.error then return nil, dialect.find "openai":error(200, data) end
+  self.finished = self.finished or type(chunk.choices) == "table" and chunk.choices[1]
+    and type(chunk.choices[1].finish_reason) == "string"
+  return { chunk }
+end
+
+function Texts:finish()
+  if not self.finished then
+    return nil, "provider_cut_stream", "the stream ended before the answer did"
+  end
+  return {}
+end
+
+-- Events that become one answer, when all have come.
+local Folded = {}
+Folded.__index = Folded
+
+function Folded:take(chunks, err, message)
+  if not chunks then return nil, err, message end
+  for i = 1, #chunks do self.fold:add(chunks[i]) end
+  return host.array {}
+end
+
+function Folded:event(name, data) return self:take(self.stream:event(name, data)) end
+
+function Folded:whole()
+  local ok, err, message = self:take(self.stream:finish())
+  if not ok then return nil, err, message end
+  return host.encode(self.fold:answer())
+end
+
+-- open(dialect, facts, folds) -> a state; with ${folds} its end is one answer.
+function translate.open(name, facts, folds)
+  if folds and facts.api == "completions" then
+    return setmetatable({ stream = setmetatable({}, Texts), fold = fold.texts() }, Folded)
+  end
+  local stream = dialect.find(name):stream(facts)
+  if not folds then return stream end
+  return setmetatable({ stream = stream, fold = fold.new() }, Folded)
+end
+
+-- unfold(dialect, text, facts) -> event-stream bytes in OpenAI's format that say what a
+-- complete answer does
+function translate.unfold(name, text, facts)
+  local chunks
+  if facts.api == "completions" then
+    chunks = fold.text_chunks(host.decode(text))
+  else
+    local answer, err, message = dialect.find(name):answer(text, facts)
+    if not answer then return nil, err, message end
+    chunks = fold.chunks(answer)
+  end
+  return data_lines(chunks) .. "data: [DONE]\n\n"
+end
 
 -- event(state, event name, data) -> event-stream bytes in OpenAI's format, and the
 -- text `like`: an event that differs from this one in that text only would become
@@ -122,6 +210,7 @@ function translate.counted(state)
 end
 
 function translate.finish(state)
+  if state.whole then return state:whole() end
   local chunks, err, message = state:finish()
   if not chunks then return nil, err, message end
   return data_lines(chunks) .. "data: [DONE]\n\n"
@@ -129,7 +218,8 @@ end
 
 -- The clients' side.
 
--- surface_request(surface, text) -> OpenAI body
+-- surface_request(surface, text) -> OpenAI body, whether all of the client's is its
+-- vendor's own, so that the vendor may be sent it as it is, and notes
 function translate.surface_request(name, text)
   local body, why = host.decode(text)
   if type(body) ~= "table" then
@@ -138,11 +228,14 @@ function translate.surface_request(name, text)
   end
   local made, err, message = surface.find(name):request(body)
   if not made then return nil, err, message end
-  return host.encode(made.body)
+  return host.encode(made.body), not made.ours, table.concat(made.notes, "\n")
 end
 
+-- The model as the client named it; ${model} is what it found under that name.
 local function context_of(id, model, created, text)
-  return { id = id, model = model, created = created, request = (host.decode(text)) }
+  local request = host.decode(text)
+  local named = type(request) == "table" and type(request.model) == "string" and request.model
+  return { id = id, model = named or model, created = created, request = request }
 end
 
 function translate.surface_answer(name, text, id, model, created, request)

@@ -25,15 +25,18 @@ local function check_list(list)
     .. context.describe(list))
 end
 
--- Why the target cannot be used now (nil: it can), whether only because it cools
--- down, and whether it is to be probed.
+-- What a target is passed over for only while there are others.
+local soft = { cooling = true, limit = true }
+
+-- Why the target cannot be used now (nil: it can), whether it can when nothing else
+-- is left, and whether it is to be probed.
 local function obstacle(known, tried, forced)
   if tried and tried[known.name] then return "already tried" end
   local ready, state, why = host.usable(known.index)
   if ready then return nil end
   if state == "half_open" then return nil, nil, true end
-  if state == "cooling" and forced then return nil end
-  return why and why ~= "" and state .. ": " .. why or state, state == "cooling"
+  if forced and soft[state] then return nil end
+  return why and why ~= "" and state .. ": " .. why or state, soft[state]
 end
 
 local function pass(known, reason)

@@ -34,9 +34,9 @@ static void check_scan(const char *text, size_t len)
     enum answer_event kind, whole;
     bool sound = !json_check(text, len, 64, &fault);
 
-    answer_init(&a);
-    answer_init(&body);
-    answer_init(&untouched);
+    answer_init(&a, ANSWER_CHAT);
+    answer_init(&body, ANSWER_CHAT);
+    answer_init(&untouched, ANSWER_CHAT);
     kind = answer_event(&a, "", 0, text, len);
     whole = answer_body(&body, text, len);
     if (kind == ANSWER_BROKEN)
@@ -66,7 +66,7 @@ static void check_ascii(const char *text, size_t len)
     must(ascii != NULL);
     for (size_t i = 0; i < len; i++)
         ascii[i] = (unsigned char)text[i] < 0x80 ? text[i] : 'x';
-    answer_init(&a);
+    answer_init(&a, ANSWER_CHAT);
     if (!is_special(ascii, len))
         must((answer_event(&a, "", 0, ascii, len) != ANSWER_BROKEN) ==
              !json_check(ascii, len, 64, &fault));
@@ -91,12 +91,36 @@ static void check_error(const char *text, size_t len)
         must((unsigned char)out[i] >= 0x20 && out[i] != 0x7F);
 }
 
+/* What is true in every format. */
+static void check_native(enum answer_format format, const char *text, size_t len)
+{
+    struct answer a, body;
+    struct json_fault fault;
+    struct buf out;
+    bool sound = !json_check(text, len, 64, &fault);
+    enum answer_event kind;
+
+    answer_init(&a, format);
+    answer_init(&body, format);
+    kind = answer_event(&a, "", 0, text, len);
+    if (!sound)
+        must(kind == ANSWER_BROKEN || kind == ANSWER_QUIET);
+    must((kind == ANSWER_ERROR) == (a.error != ERROR_none));
+    must(kind != ANSWER_CONTENT || a.content);
+    kind = answer_body(&body, text, len);
+    must(sound || kind == ANSWER_BROKEN);
+    must(strlen(a.finish) < sizeof a.finish && strlen(a.model) < sizeof a.model);
+    buf_init(&out, 1 << 20);
+    must(answer_text(format, text, len, &out) == 0 || len > 1 << 18);
+    buf_free(&out);
+}
+
 static void check_text(const char *text, size_t len)
 {
     struct buf out;
 
     buf_init(&out, 1 << 20);
-    must(answer_text(text, len, &out) == 0 || len > 1 << 18);
+    must(answer_text(ANSWER_CHAT, text, len, &out) == 0 || len > 1 << 18);
     buf_free(&out);
 }
 
@@ -110,5 +134,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_ascii(text, size);
     check_error(text, size);
     check_text(text, size);
+    check_native(ANSWER_MESSAGES, text, size);
+    check_native(ANSWER_RESPONSES, text, size);
     return 0;
 }

@@ -12,7 +12,7 @@ local FLOOR = {
   vm = 1, http1 = 1, json = 1, sse = 1, metrics = 1, log = 1, sha256 = 1, record = 1, quota = 1,
   watch = 1,
   config = 2, provider = 2, board = 2, generation = 2, answer = 2, ring = 2, stencil = 2,
-  price = 2,
+  price = 2, tokens = 2,
   blame = 3, bind = 3, policy = 3, dialect = 3, upstream = 3, reply = 3, conn = 3,
   request = 4,
   server = 5, admin = 5,

@@ -129,10 +129,12 @@ describe("a request to /v1/responses", function()
     assert.same({ 1, 1 }, { #body.messages, #made.notes })
   end)
 
-  it("leaves out searches of OpenAI's with a note", function()
-    local body, made = asked [[{'input': 'x', 'tools': [{'type': 'web_search'}]}]]
-    assert.is_nil(body.tools)
-    assert.equal(1, #made.notes)
+  it("keeps tools that OpenAI runs: each target decides about them", function()
+    local body, made = asked [[{'input': 'x', 'tools': [{'type': 'web_search'},
+      {'type': 'mcp', 'server_label': 's'}], 'tool_choice': {'type': 'mcp'}}]]
+    assert.same({ { type = "web_search" }, { type = "mcp", server_label = "s" } }, body.tools)
+    assert.same({ type = "mcp" }, body.tool_choice)
+    assert.equal(0, #made.notes)
   end)
 
   local faults = {
@@ -145,7 +147,7 @@ describe("a request to /v1/responses", function()
     { "{'input': [{'type': 'dance'}]}", 'input[0]: unknown item type "dance"' },
     { "{'input': [{'type': 'function_call_output', 'call_id': 'c', 'output': ''}]}",
       'input[0]: no call with the call_id "c"' },
-    { "{'input': 'x', 'tools': [{'type': 'file_search'}]}", "tools[0]: file_search runs inside" },
+    { "{'input': 'x', 'tools': [{'name': 'file_search'}]}", "tools[0]: expected an object with a type" },
     { "{'input': [{'role': 'user', 'content': [{'type': 'input_image', 'file_id': 'f'}]}]}",
       "input[0].content[0]: an image needs an image_url" },
   }

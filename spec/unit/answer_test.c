@@ -113,7 +113,7 @@ static void an_event_is_what_its_fields_say(void)
     struct answer a;
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        answer_init(&a);
+        answer_init(&a, ANSWER_CHAT);
         CHECK_ROW(rows[i].line, event(&a, rows[i].data) == rows[i].kind);
         CHECK_ROW(rows[i].line, a.content == (rows[i].kind == ANSWER_CONTENT));
         CHECK_ROW(rows[i].line, a.done == (rows[i].kind == ANSWER_DONE));
@@ -154,8 +154,8 @@ static void what_is_no_json_object_is_broken(void)
     struct answer a, untouched;
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        answer_init(&a);
-        answer_init(&untouched);
+        answer_init(&a, ANSWER_CHAT);
+        answer_init(&untouched, ANSWER_CHAT);
         CHECK_ROW(rows[i].line, event(&a, rows[i].data) == ANSWER_BROKEN);
         CHECK_ROW(rows[i].line, !memcmp(&a, &untouched, sizeof a));
         CHECK_ROW(rows[i].line, answer_body(&a, rows[i].data,
@@ -174,12 +174,12 @@ static void half_an_event_is_broken_and_leaves_the_answer_alone(void)
     struct answer a, untouched;
     char *copy;
 
-    answer_init(&untouched);
+    answer_init(&untouched, ANSWER_CHAT);
     for (size_t n = 1; n < sizeof whole - 1; n++) {
         copy = malloc(n);
         CHECK(copy != NULL);
         memcpy(copy, whole, n);
-        answer_init(&a);
+        answer_init(&a, ANSWER_CHAT);
         CHECK(answer_event(&a, "", 0, copy, n) == ANSWER_BROKEN);
         CHECK(!memcmp(&a, &untouched, sizeof a));
         free(copy);
@@ -198,7 +198,7 @@ static void nesting_is_bounded(void)
         memset(text + 5, '[', (size_t)levels);
         memset(text + 5 + levels, ']', (size_t)levels);
         strcat(text, "}");
-        answer_init(&a);
+        answer_init(&a, ANSWER_CHAT);
         CHECK((event(&a, text) == ANSWER_BROKEN) == (levels + 1 > 64));
     }
 }
@@ -207,7 +207,7 @@ static void an_event_named_error_is_one(void)
 {
     struct answer a;
 
-    answer_init(&a);
+    answer_init(&a, ANSWER_CHAT);
     CHECK(event_in(&a, "error", "{\"message\":\"x\"}") == ANSWER_ERROR);
     CHECK(a.error == ERROR_provider_server_error);
     CHECK(event_in(&a, "error", "boom") == ANSWER_ERROR);
@@ -244,7 +244,7 @@ static void an_error_in_a_stream_has_its_class(void)
     struct answer a;
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        answer_init(&a);
+        answer_init(&a, ANSWER_CHAT);
         CHECK_ROW(rows[i].line, event(&a, rows[i].data) == ANSWER_ERROR);
         CHECK_ROW(rows[i].line, a.error == rows[i].type);
     }
@@ -254,7 +254,7 @@ static void the_finish_reason_is_that_of_choice_zero(void)
 {
     struct answer a;
 
-    answer_init(&a);
+    answer_init(&a, ANSWER_CHAT);
     event(&a, "{\"choices\":[{\"index\":1,\"finish_reason\":\"length\"}]}");
     CHECK(!strcmp(a.finish, ""));
     event(&a, "{\"choices\":[{\"finish_reason\":\"stop\",\"index\":0}]}");
@@ -277,7 +277,7 @@ static void the_model_is_the_first_that_was_named(void)
 {
     struct answer a;
 
-    answer_init(&a);
+    answer_init(&a, ANSWER_CHAT);
     event(&a, "{\"model\":\"\",\"choices\":[]}");
     CHECK(!strcmp(a.model, ""));
     event(&a, "{\"model\":\"gpt-4o-mini\",\"choices\":[]}");
@@ -298,7 +298,7 @@ static bool usage_is(const struct answer *a, int64_t input, int64_t output,
 
 static void read_body(struct answer *a, const char *text)
 {
-    answer_init(a);
+    answer_init(a, ANSWER_CHAT);
     answer_body(a, text, strlen(text));
 }
 
@@ -376,7 +376,7 @@ static void usage_is_read_in_every_spelling(void)
     const int64_t *w;
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        answer_init(&a);
+        answer_init(&a, ANSWER_CHAT);
         w = rows[i].want;
         snprintf(text, sizeof text, "{\"choices\":[],%s}", rows[i].usage);
         CHECK_ROW(rows[i].line, event(&a, text) == ANSWER_USAGE);
@@ -389,14 +389,14 @@ static void later_usage_replaces_earlier_counts(void)
 {
     struct answer a;
 
-    answer_init(&a);
+    answer_init(&a, ANSWER_CHAT);
     event(&a, "{\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":1}}");
     event(&a, "{\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":9,"
               "\"total_tokens\":12}}");
     event(&a, "{\"usage\":null}");
     event(&a, "{\"usage\":{\"prompt_tokens\":null}}");
     CHECK(usage_is(&a, 3, 9, 12, -1, -1, -1));
-    answer_init(&a);
+    answer_init(&a, ANSWER_CHAT);
     event(&a, CHOICE("\"delta\":{},\"usage\":{\"prompt_tokens\":7}"));
     CHECK(a.usage.input == 7);
 }
@@ -405,12 +405,12 @@ static void tool_calls_are_noticed(void)
 {
     struct answer a;
 
-    answer_init(&a);
+    answer_init(&a, ANSWER_CHAT);
     event(&a, DELTA("\"content\":\"x\",\"tool_calls\":[]"));
     CHECK(!a.tool_calls);
     event(&a, DELTA("\"tool_calls\":[{\"index\":0}]"));
     CHECK(a.tool_calls);
-    answer_init(&a);
+    answer_init(&a, ANSWER_CHAT);
     event(&a, DELTA("\"function_call\":{\"arguments\":\"\"}"));
     CHECK(a.tool_calls);
 }
@@ -450,7 +450,7 @@ static void a_body_is_what_its_fields_say(void)
     struct answer a;
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        answer_init(&a);
+        answer_init(&a, ANSWER_CHAT);
         CHECK_ROW(rows[i].line, answer_body(&a, rows[i].body,
                                             strlen(rows[i].body)) ==
                                     rows[i].kind);
@@ -484,7 +484,7 @@ static void text_is_that_of_choice_zero(void)
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         buf_init(&out, 1000);
-        CHECK_ROW(rows[i].line, answer_text(rows[i].json,
+        CHECK_ROW(rows[i].line, answer_text(ANSWER_CHAT, rows[i].json,
                                             strlen(rows[i].json), &out) == 0);
         CHECK_ROW(rows[i].line, out.len == strlen(rows[i].text) &&
                                     (!out.len || !memcmp(out.data, rows[i].text,
@@ -492,7 +492,7 @@ static void text_is_that_of_choice_zero(void)
         buf_free(&out);
     }
     buf_init(&out, 4);
-    CHECK(answer_text(CHOICE("\"text\":\"too long\""),
+    CHECK(answer_text(ANSWER_CHAT, CHOICE("\"text\":\"too long\""),
                       strlen(CHOICE("\"text\":\"too long\"")), &out) == -1);
     CHECK(out.len == 0);
     buf_free(&out);

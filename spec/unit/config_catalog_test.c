@@ -370,7 +370,7 @@ static void recorded_answers_cost_what_hand_or_provider_says(void)
         snprintf(more, sizeof more, "target \"%s\" {}", rows[i].name);
         c = with(more);
         t = target(c, rows[i].name);
-        answer_init(&a);
+        answer_init(&a, ANSWER_CHAT);
         snprintf(text, sizeof text, "{\"data\":[{}],\"usage\":%s}", rows[i].usage);
         CHECK_ROW(rows[i].line,
                   answer_body(&a, text, strlen(text)) == ANSWER_CONTENT);

@@ -165,7 +165,7 @@ Ledger.__index = Ledger
 -- cannot do, "drop" leaves it out, "refuse" answers the request with an error.
 function common.ledger(name, facts)
   return setmetatable({ name = name, mode = facts.unsupported or "map",
-    notes = host.array {} }, Ledger)
+    limit = facts.max_tokens or "clamp", notes = host.array {} }, Ledger)
 end
 
 function Ledger:note(text)
@@ -192,8 +192,16 @@ function Ledger:map(what, how)
   return true
 end
 
+-- An answer longer than the model gives, where the target does not want it lowered.
+local LONGER = { refuse = "caller_invalid_request", skip = "provider_context_too_long" }
+
 -- A value outside the target's range becomes the nearest one.
 function Ledger:clamp(what, from, to)
+  if what == "max_tokens" and LONGER[self.limit] and from > to then
+    self.longer = ("max_tokens: %s is above the %s tokens that the model gives in one answer;"
+      .. " ask for fewer"):format(tostring(from), tostring(to))
+    return
+  end
   if self.mode == "refuse" then
     return self:refuse(what, ("%s is outside the range of %s; the nearest is %s")
       :format(tostring(from), self.name, tostring(to)))
@@ -209,6 +217,7 @@ end
 -- What request() answers.
 function Ledger:result(path, body, headers)
   if self.broken then return nil, { error = "caller_invalid_request", message = self.broken } end
+  if self.longer then return nil, { error = LONGER[self.limit], message = self.longer } end
   if self.refused then
     return nil, { error = "provider_invalid_request", message = self.refused }
   end

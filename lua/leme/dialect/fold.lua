@@ -127,6 +127,40 @@ function Fold:answer()
   return common.with(self.top, { object = "chat.completion", choices = list })
 end
 
+-- --- the same of text completions ------------------------------------------------------------
+
+local Texts = {}
+Texts.__index = Texts
+
+function fold.texts()
+  return setmetatable({ top = {}, choices = {}, last = -1 }, Texts)
+end
+
+function Texts:add(chunk)
+  for key, value in pairs(chunk) do
+    if key ~= "choices" and common.given(value) ~= nil then self.top[key] = value end
+  end
+  for _, said in ipairs(common.table(common.given(chunk.choices))) do
+    local index = common.count(said.index) or 0
+    local choice = self.choices[index] or { pieces = {} }
+    self.choices[index], self.last = choice, math.max(self.last, index)
+    choice.pieces[#choice.pieces + 1] = common.text(said.text)
+    choice.finish = common.given(said.finish_reason) or choice.finish
+  end
+end
+
+function Texts:answer()
+  local list = host.array {}
+  for index = 0, self.last do
+    local choice = self.choices[index]
+    if choice then
+      list[#list + 1] = { index = index, text = common.join(choice.pieces), logprobs = NULL,
+        finish_reason = choice.finish or "stop" }
+    end
+  end
+  return common.with(self.top, { object = "text_completion", choices = list })
+end
+
 -- --- a completion as chunks ----------------------------------------------------------------
 
 local function first_delta(message)
@@ -158,6 +192,15 @@ function fold.chunks(answer)
       native_finish_reason = choice.native_finish_reason } }
   end
   if answer.usage then put({}, answer.usage) end
+  return list
+end
+
+-- A text completion is its own only chunk, but for the usage.
+function fold.text_chunks(answer)
+  local only = common.with(answer, {})
+  only.usage = nil
+  local list = host.array { only }
+  if answer.usage then list[2] = common.with(answer, { choices = host.array {} }) end
   return list
 end
 

@@ -201,8 +201,11 @@ local RANK = { thinking = 1, redacted_thinking = 1, text = 2, tool_use = 3 }
 
 function Turn:read(block, reader, where)
   local rank = RANK[block.type]
+  local quoted = #common.table(common.given(block.citations))
   if not rank or rank < self.rank or cites(block) then self.foreign = true end
   self.rank = rank or self.rank
+  reader.ours = reader.ours or (quoted > 0 and not cites(block))
+    or (block.type == "thinking" and not signed(block)) or common.given(block.extra_content) ~= nil
   if block.type == "text" then
     self.parts[#self.parts + 1] = reader:part(block, where)
   elseif block.type == "thinking" or block.type == "redacted_thinking" then
@@ -308,7 +311,6 @@ function Reader:tools(body, out)
     tool = common.table(tool)
     local kind = common.given(tool.type)
     if kind and kind ~= "custom" then
-      self:note("tools[%s]: %s goes to Anthropic only", i - 1, tostring(kind))
       tools[#tools + 1] = tool
     elseif not common.filled(tool.name) then
       self:bad(("tools[%d]"):format(i - 1), "expected a name")
@@ -402,7 +404,7 @@ function Reader:others(body, out)
   end
 end
 
--- -> { body, stream, notes } or nil, error type, message
+-- -> { body, stream, notes, ours } or nil, error type, message
 return function(body)
   if type(body) ~= "table" then
     return nil, "caller_invalid_request", "the body: expected a JSON object"
@@ -418,5 +420,5 @@ return function(body)
   reader:thinking(body, out)
   reader:others(body, out)
   if reader.broken then return nil, "caller_invalid_request", reader.broken end
-  return { body = out, stream = stream, notes = reader.notes }
+  return { body = out, stream = stream, notes = reader.notes, ours = reader.ours }
 end

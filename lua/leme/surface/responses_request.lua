@@ -167,6 +167,8 @@ local function reasoning(self, item)
   local texts = texts_of(item.content)
   if #texts == 0 then texts = texts_of(item.summary) end
   for _, text in ipairs(texts) do table.insert(turn.reasoning, text) end
+  local made_here = (common.text(common.given(item.id)) or ""):find("^rs_%w+$") and #item.id == 35
+  if known or made_here then self.ours = true end
   if known then
     if type(known.thinking) == "table" then add(turn.message, "thinking_blocks", known.thinking) end
     turn.message.extra_content = common.given(known.extra) or turn.message.extra_content
@@ -339,7 +341,7 @@ local function others(self, body, out)
   end
 end
 
--- -> { body, stream, notes } or nil, error type, message
+-- -> { body, stream, notes, ours } or nil, error type, message
 return function(body)
   if type(body) ~= "table" then
     return nil, "caller_invalid_request", "the body: expected a JSON object"
@@ -363,5 +365,5 @@ return function(body)
   end
   output_format(reader, body, out)
   if reader.broken then return nil, "caller_invalid_request", reader.broken end
-  return { body = out, stream = stream, notes = reader.notes }
+  return { body = out, stream = stream, notes = reader.notes, ours = reader.ours }
 end

@@ -1,7 +1,7 @@
 -- leme.surface.responses_tools: the tools of a /v1/responses request as chat
 -- functions, and back: custom tools become functions with one text, tools of a
--- namespace carry its name in theirs. Tools that OpenAI runs itself have no place
--- here: those that only help are left out and noted, the rest are refused. Pure.
+-- namespace carry its name in theirs. Tools that OpenAI runs itself stay as they are:
+-- what becomes of them is each target's matter (leme.dialect.provider_tools). Pure.
 
 local host = require "leme.host"
 local common = require "leme.dialect.common"
@@ -9,13 +9,6 @@ local common = require "leme.dialect.common"
 local tools = {}
 
 local MAX_NAME = 64
-
-local IDLE = { web_search = true, web_search_preview = true, image_generation = true,
-  tool_search = true }
-
-local function left_out(kind)
-  return IDLE[kind] or kind:sub(1, 11) == "web_search_" or kind:sub(1, 19) == "web_search_preview_"
-end
 
 -- The name under which a model sees a tool of a namespace.
 function tools.wire_name(namespace, name)
@@ -88,11 +81,8 @@ function tools.read(body, reader)
     local make = kind == "function" and plain_function or kind == "custom" and custom_function
     if not kind then
       reader:bad(where, "expected an object with a type")
-    elseif not make and left_out(kind) then
-      reader:note("dropped %s: OpenAI runs %s itself", where, kind)
     elseif not make then
-      reader:bad(where, "%s runs inside OpenAI's own service; function and custom tools are served",
-        kind)
+      out[#out + 1] = tool
     elseif not common.filled(tool.name) then
       reader:bad(where, "expected a name")
     else
@@ -119,8 +109,10 @@ function tools.choice(body, reader)
     return named(choice)
   end
   if choice.type ~= "allowed_tools" then
-    return reader:bad("tool_choice", "%s cannot be chosen; function and custom tools are served",
-      choice.type)
+    if not common.filled(choice.type) then
+      reader:bad("tool_choice", "expected an object with a type")
+    end
+    return choice
   end
   local list = host.array {}
   for _, tool in ipairs(common.table(common.given(choice.tools))) do
