@@ -17,12 +17,16 @@
 
 static const char *const paths[] = {"/chat/completions", "/completions",
                                     "/embeddings", "/chat/completions",
-                                    "/chat/completions", "/service"};
+                                    "/chat/completions", "/chat/completions",
+                                    "/embeddings", "/service"};
 static const char *const native_paths[REQUEST_OPS] = {
     [REQUEST_MESSAGES] = "/messages", [REQUEST_RESPONSES] = "/responses"};
 
 static const char *const apis[] = {"chat", "completions", "embeddings",
-                                   "messages", "responses", "service"};
+                                   "messages", "responses", "gemini",
+                                   "gemini_embeddings", "service"};
+_Static_assert(sizeof paths / sizeof *paths == REQUEST_OPS &&
+               sizeof apis / sizeof *apis == REQUEST_OPS, "one each");
 
 /* -- what is sent ---------------------------------------------------------- */
 

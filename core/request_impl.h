@@ -363,10 +363,13 @@ void request_surface_failure(struct request *r, enum error_type e,
                              const char *message);
 int request_surface_answer(struct request *r, const char *text, size_t len,
                            struct buf *out);
-/** The body of an error answer, and more header lines. */
-void request_surface_error(struct request *r, enum error_type e, int status,
-                           const char *message, struct buf *headers,
-                           struct buf *body);
+/** The body of an error answer, and more header lines; the status to send. */
+int request_surface_error(struct request *r, enum error_type e, int status,
+                          const char *message, struct buf *headers,
+                          struct buf *body);
+/** Content type of a stream to this client; what keeps its connection alive. */
+const char *request_stream_type(const struct request *r);
+const char *request_keepalive(const struct request *r);
 
 /* request_finish.c */
 /** Account one attempt that is over. */
