@@ -3,6 +3,7 @@
 -- note, before any other provider sees the request. What must come back with the
 -- next turn travels to the client and back as a thought signature. Pure.
 
+local host = require "leme.host"
 local common = require "leme.dialect.common"
 local base64 = require "leme.base64"
 local carrier = require "leme.surface.carrier"
@@ -41,7 +42,7 @@ local function names_of(google)
 end
 
 local function without(list, alien, ledger, what)
-  local kept = setmetatable({}, getmetatable(list))
+  local kept = host.array {}
   for _, item in ipairs(list) do
     if type(item) == "table" and alien(item) then
       ledger:drop(what(item), "only Google has it")
