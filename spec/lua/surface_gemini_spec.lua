@@ -275,6 +275,16 @@ describe("what only Google understands", function()
     end
   end)
 
+  it("is a budget of no thoughts only where that can be said", function()
+    local text = room.encode(asked("{" .. HI
+      .. ", 'generationConfig': {'thinkingConfig': {'thinkingBudget': 0}}}"))
+    local body, _, _, notes = translate.request("openai", text, { model = "x", api = "gemini" })
+    assert.is_nil(body:find("reasoning_effort", 1, true))
+    assert.truthy(notes:find("dropped thinkingBudget 0", 1, true))
+    body = translate.request("deepseek", text, { model = "deepseek-v4", api = "gemini" })
+    assert.truthy(body:find('"disabled"', 1, true))
+  end)
+
   it("is a refusal where the target refuses what it cannot do", function()
     local body, word, message = told "refuse"
     assert.is_nil(body)

@@ -11,12 +11,12 @@ function google(leme, options = {}) {
 }
 
 // A leme before one provider that speaks ${dialect} itself.
-async function before(w, dialect, behaviour, path = "") {
+async function before(w, dialect, behaviour, path = "", model = "x") {
   const up = await w.upstream(behaviour);
   const leme = await w.leme({}, { config: `
     provider "p" { base = "http://127.0.0.1:${up.port}${path}", key = "${SECRET}",
                    dialect = "${dialect}" }
-    model "m" { "p/x" }` });
+    model "m" { "p/${model}" }` });
   return { up, leme, ai: google(leme) };
 }
 
@@ -192,7 +192,7 @@ test("Google: reasoning of a tool loop goes back to DeepSeek", async (w) => {
   const { up, ai } = await before(w, "deepseek", (call, n) => call.json(200, n === 1
     ? completion({ reasoning_content: "rain?", tool_calls: [toolCall("call_1", "weather", {})] },
       "tool_calls")
-    : completion({ content: "rain" })));
+    : completion({ content: "rain" })), "", "deepseek-reasoner");
   const chat = ai.chats.create({ model: "m", config: { tools: [WEATHER],
     thinkingConfig: { thinkingLevel: "HIGH" } } });
   const first = await chat.sendMessage({ message: "weather?" });

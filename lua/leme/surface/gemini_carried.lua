@@ -77,16 +77,25 @@ local function leave_schemas(body)
   unordered(common.table(common.table(body.response_format).json_schema).schema, 0)
 end
 
--- Take all of it out of ${body}, a chat or embeddings request; ${ledger} notes or
--- refuses, as the target is set up. ${wire}: the format the target speaks.
-function carried.leave(body, wire, ledger)
-  local google = common.table(common.table(common.given(body.extra_body)).google)
-  for _, name in ipairs(names_of(google)) do ledger:drop(name, "only Google has it") end
-  body.extra_body = nil
-  if wire == "openai" and common.given(body.top_k) ~= nil then
+-- What OpenAI's format has a word for that many of its vendors refuse.
+local function leave_settings(body, d, ledger)
+  if common.given(body.top_k) ~= nil then
     ledger:drop("topK", "OpenAI's format has no top_k")
     body.top_k = nil
   end
+  if body.reasoning_effort == "none" and not common.table(d.vendor).think then
+    ledger:drop("thinkingBudget 0", "not every model takes an effort of none")
+    body.reasoning_effort = nil
+  end
+end
+
+-- Take all of it out of ${body}, a chat or embeddings request for the dialect ${d};
+-- ${ledger} notes or refuses, as the target is set up.
+function carried.leave(body, d, ledger)
+  local google = common.table(common.table(common.given(body.extra_body)).google)
+  for _, name in ipairs(names_of(google)) do ledger:drop(name, "only Google has it") end
+  body.extra_body = nil
+  if d.wire == "openai" then leave_settings(body, d, ledger) end
   for _, message in ipairs(common.table(common.given(body.messages))) do
     if type(message) == "table" and type(message.content) == "table" then
       message.content = without(message.content, function(part) return part.fileData ~= nil end,
