@@ -268,7 +268,7 @@ end
 
 function translate.count_tokens(name, text)
   local body, why = host.decode(text)
-  if type(body) ~= "table" then
+  if type(body) ~= "table" or common.is_list(body) then
     return nil, "caller_invalid_request", "the body is not a JSON object"
       .. (why and ": " .. why or "")
   end
