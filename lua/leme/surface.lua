@@ -53,8 +53,8 @@ end
 
 -- An estimate of what a body of the surface ${name} weighs, in its clients' words. Of 79
 -- recorded requests to /messages half are within 23 % of Anthropic's own count, nine
--- of ten within 67 %; texts that servers and models add of their own are not known
--- here.
+-- of ten within 67 %; of 76 to Gemini half within 17 %, nine of ten within 92 %.
+-- Texts that servers and models add of their own are not known here.
 function surface.count_tokens(body, name)
   local tokens = require "leme.surface.tokens"
   if name == "gemini" then return { totalTokens = tokens.gemini(body) } end

@@ -25,6 +25,10 @@ words.finish = { STOP = "stop", MAX_TOKENS = "length", UNEXPECTED_TOOL_CALL = "s
   IMAGE_SAFETY = "content_filter", LANGUAGE = "content_filter", MODEL_ARMOR = "content_filter",
   IMAGE_PROHIBITED_CONTENT = "content_filter", IMAGE_RECITATION = "content_filter" }
 
+-- Reasons that say too little to be anything but "stop" elsewhere.
+words.vague = { OTHER = true, MALFORMED_FUNCTION_CALL = true, TOO_MANY_TOOL_CALLS = true,
+  MISSING_THOUGHT_SIGNATURE = true, IMAGE_OTHER = true, NO_IMAGE = true }
+
 -- Google's JSON takes names in two spellings: inlineData and inline_data.
 local snakes = {}
 

@@ -27,8 +27,10 @@ end
 
 local REASONS = { length = "MAX_TOKENS", content_filter = "SAFETY" }
 
+-- Google's own word, where it came from Google and still says the same.
 local function reason_of(finish, native, refused)
-  if native and words.finish[native] == (finish == "tool_calls" and "stop" or finish) then
+  local same = finish == "tool_calls" and "stop" or finish
+  if native and (words.finish[native] == same or words.vague[native] and same == "stop") then
     return native
   end
   return refused and "SAFETY" or REASONS[finish] or "STOP"

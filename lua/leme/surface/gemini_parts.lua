@@ -41,10 +41,14 @@ end
 
 -- --- one part --------------------------------------------------------------------------------
 
-local function call_part(block, mark)
+local function args_of(block)
   local text = blocks.text(block)
-  return { functionCall = { id = block.id, name = block.name,
-    args = common.arguments(text) or { text = text } },
+  if block.custom then return { input = text } end
+  return common.arguments(text) or { text = text }
+end
+
+local function call_part(block, mark)
+  return { functionCall = { id = block.id, name = block.name, args = args_of(block) },
     thoughtSignature = call_signature(block, mark) }
 end
 
@@ -143,6 +147,7 @@ function parts.of(choice, thoughts)
     end
     last.thoughtSignature = signature
   end
+  if #out == 0 then out[1] = { text = "" } end
   return out, told
 end
 
