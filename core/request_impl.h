@@ -241,6 +241,8 @@ void native_end(struct request *r);
 /** May this attempt send it, with its edits? Then it is in ${f}->body. 1; 0: no;
  * -1: memory, or the attempt is over. */
 int native_compose(struct flight *f, const struct op *op);
+/** Where the client's own body goes: static, or in ${path}. */
+const char *native_path(const struct flight *f, char *path, size_t size);
 /** Header lines of the client's that its provider is to see, each ending in LF,
  * appended. */
 void native_headers(struct flight *f, struct buf *out);

@@ -207,6 +207,153 @@ end }'''}, a=up)
     equal(texts(array.json), "I am gemini", "array")
 
 
+# -- Gemini's clients before Gemini -------------------------------------------
+
+# Odd but valid, as nothing of ours would write it.
+NATIVE = (b'{ "contents" : [ {"parts":[{"text":"caf\\u00e9 \\/"}],"role":"user"} '
+          b'],\n"generationConfig":{"temperature":1.00, "x":1e2},"new_thing":[] }')
+ANSWER = (b'{ "candidates": [ {"content": {"parts":[{"text":"he\\u006clo",'
+          b'"thoughtSignature":"S/+="}],"role":"model"},"finishReason":"STOP",'
+          b'"index": 0, "odd": 1.0} ],"modelVersion":"gemini-x","usageMetadata":'
+          b'{"promptTokenCount":7,"candidatesTokenCount":2,"thoughtsTokenCount":3'
+          b',"totalTokenCount":12,"cachedContentTokenCount":4}}')
+PIECES = (b'data: {"candidates": [{"content": {"parts": [{"text": "one "}],"role":'
+          b' "model"},"index":0}],"usageMetadata":{"promptTokenCount":7}}\r\n\r\n',
+          b'data: ' + ANSWER + b"\r\n\r\n")
+
+
+def google(w, *ups):
+    """A leme before providers that speak Gemini's format."""
+    text = "".join('provider "g%d" { base = "http://127.0.0.1:%d/v1beta", '
+                   'key = "k-%d-secret", dialect = "gemini", '
+                   'auth = "x-goog-api-key" }\n'
+                   % (i, up.port, i) for i, up in enumerate(ups))
+    names = ", ".join('"g%d/gemini x"' % i for i in range(len(ups)))
+    return w.leme(text + 'model "m" { %s }' % names)
+
+
+def native(server, body=NATIVE, verb="generateContent", query=""):
+    client = server.client()
+    client.send(request("/v1beta/models/m:%s%s" % (verb, query), body))
+    answer = client.response()
+    client.close()
+    return answer
+
+
+def pieces(*list_of):
+    def behave(call):
+        call.begin()
+        for piece in list_of:
+            call.chunk(piece)
+        call.send(b"0\r\n\r\n")
+    return behave
+
+
+@promise("Gemini's own provider gets the client's bytes and gives its own back")
+def same_bytes(w):
+    up = w.upstream(lambda call: call.reply(200, ANSWER))
+    server = google(w, up)
+    answer = native(server)
+    equal(answer.body, ANSWER, "answer")
+    call = up.calls[0]
+    equal(call.body, NATIVE, "body")
+    equal(call.line.split()[1],
+          "/v1beta/models/gemini%20x:generateContent", "path")
+    equal(call.headers["x-goog-api-key"], "k-0-secret", "key")
+    equal(server.log_line(answer.id)["tok"],
+          {"in": 7, "out": 5, "cache_read": 4, "reasoning": 3}, "tokens")
+
+
+@promise("Gemini's own stream passes byte for byte, and its counts are read")
+def same_stream(w):
+    up = w.upstream(pieces(*PIECES))
+    server = google(w, up)
+    answer = native(server, verb="streamGenerateContent", query="?alt=sse")
+    equal(answer.body, b"".join(PIECES), "stream")
+    equal(up.calls[0].body, NATIVE, "body")
+    check(up.calls[0].line.split()[1].endswith(
+        ":streamGenerateContent?alt=sse"), "path", up.calls[0].line)
+    line = server.log_line(answer.id)
+    equal((line["tok"]["in"], line["tok"]["out"]), (7, 5), "tokens")
+
+
+@promise("a policy reads the text and the facts of an answer of Gemini's own")
+def read_native(w):
+    up = w.upstream(lambda call: call.reply(200, ANSWER))
+    server = w.leme('provider "g" { base = "http://127.0.0.1:%d/v1beta", '
+                    'key = "k-secret", dialect = "gemini" }\nmodel "m" { '
+                    'policy = "p.lua", default_route = { "g/x" } }' % up.port,
+                    {"p.lua": """
+local leme = require "leme"
+return leme.policy { name = "p", route = function(req)
+  local answer = req:try "g/x"
+  leme.trace("read", answer.text .. " " .. answer.finish)
+  return answer
+end }"""})
+    answer = native(server)
+    equal(answer.body, ANSWER, "answer")
+    check("hello stop" in json.dumps(server.record(answer.id)), "what was read",
+          server.record(answer.id))
+
+
+@promise("what Gemini blocks, breaks or refuses is left for the next target")
+def native_fallback(w):
+    blocked = b'{"promptFeedback": {"blockReason": "SAFETY"}}'
+    silent_end = b'{"candidates":[{"content":{},"finishReason":"SAFETY"}]}'
+    busy = b'{"error":{"code":503,"message":"busy","status":"UNAVAILABLE"}}'
+    for first in (lambda c: c.reply(200, blocked),
+                  lambda c: c.reply(200, silent_end),
+                  lambda c: c.reply(503, busy)):
+        well = w.upstream(lambda call: call.reply(200, ANSWER))
+        answer = native(google(w, w.upstream(first), well))
+        equal((answer.status, answer.body), (200, ANSWER), "second")
+    for first in (pieces(b"data: " + blocked + b"\r\n\r\n"),
+                  pieces(b"data: " + busy + b"\r\n\r\n"), pieces()):
+        well = w.upstream(pieces(*PIECES))
+        answer = native(google(w, w.upstream(first), well),
+                        verb="streamGenerateContent", query="?alt=sse")
+        equal(answer.body, b"".join(PIECES), "second stream")
+
+
+@promise("Gemini's own stream that breaks ends with one error of Google's")
+def native_broken(w):
+    answer = native(google(w, w.upstream(pieces(PIECES[0]))),
+                    verb="streamGenerateContent", query="?alt=sse")
+    check(answer.body.startswith(PIECES[0]), "the first piece", answer.body)
+    last = events_of(answer)[-1]["error"]
+    equal((last["code"], last["status"]), (502, "UNAVAILABLE"), "error")
+
+
+@promise("an array, an edit and a signature of ours are translated, and say the "
+         "same")
+def translated(w):
+    up = w.upstream(lambda call: pieces(*PIECES)(call)
+                    if "stream" in call.line else call.reply(200, ANSWER))
+    array = native(google(w, up), verb="streamGenerateContent")
+    equal(texts(array.json), "one hello", "array")
+    signature = "bGVtZTEueyJyZWFzb25pbmciOiJobSJ9"
+    body = json.dumps({"contents": HI["contents"] + [{"role": "model", "parts": [
+        {"text": "so", "thoughtSignature": signature}]}, HI["contents"][0]]})
+    answer = native(google(w, up), body.encode())
+    equal(texts([answer.json]), "hello", "signed")
+    check(signature.encode() not in up.calls[-1].body, "ours is sent to Google")
+    server = w.leme('provider "g" { base = "http://127.0.0.1:%d/v1beta", '
+                    'key = "k-secret", dialect = "gemini" }\nmodel "m" { '
+                    'policy = "p.lua", default_route = { "g/x" } }' % up.port,
+                    {"p.lua": """
+local leme = require "leme"
+return leme.policy { name = "p", route = function(req)
+  req:prepend_system("be brief")
+  req.temperature = 0.25
+  return req:try "g/x"
+end }"""})
+    equal(texts([native(server).json]), "hello", "edited")
+    sent = up.calls[-1].json
+    equal(sent["systemInstruction"]["parts"], [{"text": "be brief"}], "system")
+    equal(sent["generationConfig"]["temperature"], 0.25, "temperature")
+    equal(sent["new_thing" if "new_thing" in sent else "newThing"], [], "new")
+
+
 @promise("the list of models has the shape of the client's SDK")
 def lists(w):
     server = w.leme('model "fast" { "a/x" }\nmodel "smart" { "a/x" }',

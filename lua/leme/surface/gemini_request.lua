@@ -218,5 +218,5 @@ return function(body, ctx)
   reader:config(body, out)
   reader:others(body, out)
   if reader.broken then return nil, "caller_invalid_request", reader.broken end
-  return { body = out, stream = stream, notes = reader.notes }
+  return { body = out, stream = stream, notes = reader.notes, ours = reader.ours }
 end

@@ -166,6 +166,7 @@ function Model:part(part, pairing, reader, where)
     self.foreign = true
   end
   if known then
+    reader.ours = true
     self:recall(known)
   elseif signature then
     self:sign(part, signature, call)
