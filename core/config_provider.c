@@ -194,8 +194,10 @@ static const char *header_of(const struct provider *p, const char *name)
 /* The header that carries the key, when headers has it as well. */
 static void check_auth(const struct config_spot *s, const struct provider *p)
 {
-    static const char *const names[] = {"authorization", "x-api-key",
-                                        "api-key", NULL};
+    static const char *const names[] = {
+        [AUTH_BEARER] = "authorization", [AUTH_X_API_KEY] = "x-api-key",
+        [AUTH_API_KEY] = "api-key", [AUTH_NONE] = NULL,
+        [AUTH_X_GOOG] = "x-goog-api-key"};
     const char *name = names[p->auth];
 
     if (name && p->key.bytes && header_of(p, name))
