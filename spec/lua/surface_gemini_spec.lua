@@ -269,10 +269,17 @@ describe("what only Google understands", function()
       assert.is_nil(body:find(word, 1, true), word)
     end
     assert.truthy(body:find('"f"', 1, true))
-    for _, word in ipairs { "safetySettings", "cachedContent", "the tool googleSearch",
+    for _, word in ipairs { "safetySettings", "cachedContent", "tool googleSearch",
       "toolConfig.retrievalConfig", "generationConfig.speechConfig", "topK" } do
       assert.truthy(notes:find("dropped " .. word .. ": ", 1, true), word)
     end
+  end)
+
+  it("is a tool of another provider's own, where that has one", function()
+    local body, _, _, notes = translate.request("anthropic", room.encode(asked(TEXT)),
+      { model = "claude", api = "gemini" })
+    assert.truthy(body:find("web_search_20250305", 1, true))
+    assert.truthy(notes:find("mapped tool googleSearch", 1, true))
   end)
 
   it("is a budget of no thoughts only where that can be said", function()

@@ -53,13 +53,6 @@ local function without(list, alien, ledger, what)
   return kept
 end
 
-local function first_key(item)
-  local names = {}
-  for key in pairs(item) do names[#names + 1] = tostring(key) end
-  table.sort(names)
-  return names[1] or "an empty tool"
-end
-
 -- Google orders the members of an answer by a word that no other schema knows.
 local function unordered(node, depth)
   if type(node) ~= "table" or depth > 30 then return end
@@ -101,11 +94,6 @@ function carried.leave(body, d, ledger)
       message.content = without(message.content, function(part) return part.fileData ~= nil end,
         ledger, function(part) return "the file " .. tostring(part.fileData.fileUri):sub(1, 80) end)
     end
-  end
-  if common.is_list(body.tools) then
-    body.tools = without(body.tools, function(tool) return tool.type == nil end, ledger,
-      function(tool) return "the tool " .. first_key(tool) end)
-    if #body.tools == 0 then body.tools, body.tool_choice = nil, nil end
   end
   leave_schemas(body)
 end
