@@ -34,6 +34,7 @@ enum answer_format {
     ANSWER_CHAT,            /* OpenAI's chat completions, completions, embeddings */
     ANSWER_MESSAGES,        /* Anthropic's messages */
     ANSWER_RESPONSES,       /* OpenAI's responses */
+    ANSWER_GEMINI,          /* Google's generateContent */
     ANSWER_FORMATS
 };
 
@@ -132,6 +133,8 @@ enum answer_event answer_native_event(struct answer *a, const char *data,
                                       size_t len);
 enum answer_event answer_native_body(struct answer *a, const char *body,
                                      size_t len);
+enum answer_event answer_gemini(struct answer *a, const char *data, size_t len);
+int answer_gemini_text(const char *json, size_t len, struct buf *out);
 int answer_native_text(enum answer_format format, const char *json, size_t len,
                        struct buf *out);
 

@@ -123,6 +123,8 @@ static const struct format formats[] = {
         .finish = {"incomplete_details.reason", "status"},
         .events = responses_events, .counts = responses_counts,
         .words = responses_words, .ending = ""},
+    /* Read by answer_gemini.c; nothing in it is the message but itself. */
+    [ANSWER_GEMINI] = {.holder = "candidates", .ending = ""},
 };
 _Static_assert(sizeof formats / sizeof *formats == ANSWER_FORMATS,
                "a row for each format");
@@ -302,6 +304,8 @@ enum answer_event answer_native_event(struct answer *a, const char *data,
     enum answer_event kind;
     bool finished;
 
+    if (a->format == ANSWER_GEMINI)
+        return answer_gemini(a, data, len);
     if (v.len == 0)
         return ANSWER_QUIET;
     if (json_check(data, len, CEIL_JSON_DEPTH, &fault) ||
@@ -344,6 +348,8 @@ enum answer_event answer_native_body(struct answer *a, const char *body,
     struct json_view v = json_view(body, len);
     struct json_fault fault;
 
+    if (a->format == ANSWER_GEMINI)
+        return answer_gemini(a, body, len);
     if (json_check(body, len, CEIL_JSON_DEPTH, &fault) ||
         json_view_kind(v) != JSON_OBJECT)
         return ANSWER_BROKEN;
@@ -405,10 +411,12 @@ int answer_native_text(enum answer_format format, const char *json, size_t len,
                        struct buf *out)
 {
     const struct format *f = &formats[format];
-    struct json_view v = json_view(json, len), item;
-    struct json_view list = json_view_get(v, f->list);
+    struct json_view v = json_view(json, len), item, list;
     int bad = 0;
 
+    if (format == ANSWER_GEMINI)
+        return answer_gemini_text(json, len, out);
+    list = json_view_get(v, f->list);
     if (fits(json_view_get(v, "type"), f->speech))
         return add_text(at_path(v, f->piece), out);
     for (size_t i = 1; (item = json_view_at(list, i)).len; i++)

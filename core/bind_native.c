@@ -55,9 +55,13 @@ const char *bind_native_name(unsigned format, const char *chat)
     return NULL;
 }
 
+/* NULL: policies' edits of texts have no place in this format. */
 static const struct shape *shape_of(const struct plan *plan)
 {
-    return &shapes[plan->native_format == NATIVE_RESPONSES];
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        if (shapes[i].format == plan->native_format)
+            return &shapes[i];
+    return NULL;
 }
 
 static json_node native_member(struct plan *plan, const char *key)
@@ -121,7 +125,7 @@ void bind_native_system(struct plan *plan, struct buf *b, const char *text,
 
     /* Without a place of its own the system text stands among the turns. */
     if (plan->native)
-        keep_if(plan, (s->blocks || native_member(plan, s->system)) &&
+        keep_if(plan, s && (s->blocks || native_member(plan, s->system)) &&
                           set_text(plan, b, s->system, text, len));
 }
 
@@ -141,6 +145,8 @@ void bind_native_prepend(struct plan *plan, struct buf *b, const char *text,
     struct buf both;
     json_node n;
 
+    if (!s)
+        bind_native_lost(plan);
     if (!plan->native)
         return;
     n = native_member(plan, s->system);
@@ -164,6 +170,8 @@ void bind_native_append(struct plan *plan, const char *role, const char *message
     const struct shape *s = shape_of(plan);
     json_node turns;
 
+    if (!s)
+        bind_native_lost(plan);
     if (!plan->native)
         return;
     turns = native_member(plan, s->turns);

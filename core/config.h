@@ -41,7 +41,8 @@ enum mock_mode { MOCK_NEVER, MOCK_WITHOUT_KEY, MOCK_ALWAYS };
 
 /** Formats of clients, beside chat completions, that a provider may take as they
  * are: bits. */
-enum native_format { NATIVE_MESSAGES = 1, NATIVE_RESPONSES = 2 };
+enum native_format { NATIVE_MESSAGES = 1, NATIVE_RESPONSES = 2,
+                     NATIVE_GEMINI = 4 };
 
 /** What becomes of a parameter that a target does not know. */
 enum unsupported_mode { UNSUPPORTED_MAP, UNSUPPORTED_DROP, UNSUPPORTED_REFUSE };

@@ -65,11 +65,14 @@ const char *const config_dialects[] = {
     "llama.cpp", "lm-studio", "openai-compatible", "zhipu", NULL,
 };
 
-const char *const config_natives[] = {"messages", "responses", NULL};
+const char *const config_natives[] = {"messages", "responses", "gemini", NULL};
 
 unsigned config_dialect_native(const char *dialect)
 {
-    return strcmp(dialect, "anthropic") == 0 ? NATIVE_MESSAGES : 0;
+    if (strcmp(dialect, "anthropic") == 0)
+        return NATIVE_MESSAGES;
+    return strcmp(dialect, "gemini") == 0 || strcmp(dialect, "google") == 0 ||
+           strcmp(dialect, "vertex") == 0 ? NATIVE_GEMINI : 0;
 }
 
 const struct config_known *config_known(const char *name)

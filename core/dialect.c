@@ -53,6 +53,7 @@ struct call_out {
     size_t code_size, param_size, headers_size;
     double *retry_after;
     struct dialect_verdict *verdict;
+    int *status;
 };
 
 static struct arg text_arg(const char *text, size_t len)
@@ -289,7 +290,8 @@ static int take_refused(lua_State *L, struct call_out *c)
     return 0;
 }
 
-static int take_failure(lua_State *L, struct call_out *c)
+/* A text, and lines that go with it. */
+static int take_lines(lua_State *L, struct call_out *c)
 {
     copy_out(L, 2, c->headers, c->headers_size);
     return take_text(L, c);
@@ -301,6 +303,13 @@ static int take_verdict(lua_State *L, struct call_out *c)
     copy_out(L, 2, c->verdict->words, sizeof c->verdict->words);
     copy_out(L, 3, c->verdict->missing, sizeof c->verdict->missing);
     return 0;
+}
+
+static int take_failure(lua_State *L, struct call_out *c)
+{
+    if (lua_isinteger(L, 3))
+        *c->status = (int)lua_tointeger(L, 3);
+    return take_lines(L, c);
 }
 
 /* -- one call ---------------------------------------------------------------- */
@@ -521,14 +530,15 @@ int dialect_probe_read(struct policy_state *s, const struct dialect_probe *p,
 
 /* -- the client's side --------------------------------------------------------- */
 
-int surface_request(struct policy_state *s, const char *surface,
-                    const char *text, size_t len, struct buf *out,
-                    struct surface_facts *facts, struct dialect_fault *fault)
+int surface_request(struct policy_state *s, const struct surface_context *x,
+                    struct buf *out, struct surface_facts *facts,
+                    struct dialect_fault *fault)
 {
     struct call_out c = {
-        .s = s, .function = "surface_request", .nargs = 2, .take = take_own,
+        .s = s, .function = "surface_request", .nargs = 4, .take = take_own,
         .out = out, .surface = facts, .fault = fault,
-        .args = {name_arg(surface), text_arg(text, len)}};
+        .args = {name_arg(x->surface), text_arg(x->request, x->request_len),
+                 name_arg(x->model), name_arg(x->verb)}};
 
     return call(&c);
 }
@@ -538,11 +548,11 @@ int surface_answer(struct policy_state *s, const struct surface_context *x,
                    struct dialect_fault *fault)
 {
     struct call_out c = {
-        .s = s, .function = "surface_answer", .nargs = 6, .take = take_text,
+        .s = s, .function = "surface_answer", .nargs = 7, .take = take_text,
         .out = out, .fault = fault,
         .args = {name_arg(x->surface), text_arg(text, len), name_arg(x->id),
                  name_arg(x->model), number_arg((double)(clock_wall() / US_PER_S)),
-                 text_arg(x->request, x->request_len)}};
+                 text_arg(x->request, x->request_len), name_arg(x->verb)}};
 
     return call(&c);
 }
@@ -551,11 +561,11 @@ int surface_open(struct policy_state *s, const struct surface_context *x,
                  int *stream, struct buf *out, struct dialect_fault *fault)
 {
     struct call_out c = {
-        .s = s, .function = "surface_open", .nargs = 5, .take = take_state,
+        .s = s, .function = "surface_open", .nargs = 6, .take = take_state,
         .ref = stream, .out = out, .fault = fault,
         .args = {name_arg(x->surface), name_arg(x->id), name_arg(x->model),
                  number_arg((double)(clock_wall() / US_PER_S)),
-                 text_arg(x->request, x->request_len)}};
+                 text_arg(x->request, x->request_len), name_arg(x->verb)}};
 
     return call(&c);
 }
@@ -584,29 +594,29 @@ int surface_stream_failure(struct policy_state *s, int stream,
     return call(&c);
 }
 
-int surface_failure(struct policy_state *s, const char *surface,
-                    enum error_type e, int status, const char *message,
-                    const char *id, struct buf *out, char *headers,
-                    size_t headers_size)
+int surface_failure(struct policy_state *s, const struct surface_context *x,
+                    enum error_type e, int *status, const char *message,
+                    struct buf *out, char *headers, size_t headers_size)
 {
     const struct error_row *row = errors_row(e);
     struct call_out c = {
-        .s = s, .function = "surface_failure", .nargs = 7,
+        .s = s, .function = "surface_failure", .nargs = 8,
         .take = take_failure, .out = out, .headers = headers,
-        .headers_size = headers_size,
-        .args = {name_arg(surface), name_arg(row->name), number_arg(status),
+        .headers_size = headers_size, .status = status,
+        .args = {name_arg(x->surface), name_arg(row->name), number_arg(*status),
                  name_arg(row->type), name_arg(row->code), name_arg(message),
-                 name_arg(id)}};
+                 name_arg(x->id), name_arg(x->verb)}};
 
     return call(&c);
 }
 
-int surface_count_tokens(struct policy_state *s, const char *text, size_t len,
-                         struct buf *out, struct dialect_fault *fault)
+int surface_count_tokens(struct policy_state *s, const char *surface,
+                         const char *text, size_t len, struct buf *out,
+                         struct dialect_fault *fault)
 {
-    struct call_out c = {.s = s, .function = "count_tokens", .nargs = 1,
+    struct call_out c = {.s = s, .function = "count_tokens", .nargs = 2,
                          .take = take_text, .out = out, .fault = fault,
-                         .args = {text_arg(text, len)}};
+                         .args = {name_arg(surface), text_arg(text, len)}};
 
     return call(&c);
 }

@@ -42,7 +42,8 @@ struct dialect_request {
 
 /**
  * Translate an OpenAI body; ${api} is "chat", "completions", "embeddings",
- * or what the client spoke: "messages", "responses".
+ * or what the client spoke: "messages", "responses", "gemini",
+ * "gemini_embeddings".
  * *${facts} becomes what the dialect keeps about this attempt: hand it to the
  * calls below, and to dialect_close in the end. 0, or -1 and ${fault}.
  */
@@ -119,12 +120,13 @@ int dialect_probe_read(struct policy_state *s, const struct dialect_probe *p,
                        struct dialect_verdict *out,
                        struct dialect_fault *fault);
 
-/* The client's side: ${surface} is "messages" or "responses". */
+/* The client's side: ${surface} is "messages", "responses" or "gemini". */
 
 /** What an answer to the client is about; borrowed during the call. */
 struct surface_context {
     const char *surface;
     const char *id, *model;
+    const char *verb;           /* Gemini's; "" of others */
     const char *request;        /* the client's body */
     size_t request_len;
 };
@@ -136,10 +138,11 @@ struct surface_facts {
     char notes[512];            /* what a chat has no word for, a line each */
 };
 
-/** The chat completion a client's body stands for. */
-int surface_request(struct policy_state *s, const char *surface,
-                    const char *text, size_t len, struct buf *out,
-                    struct surface_facts *facts, struct dialect_fault *fault);
+/** The chat request (or embeddings request) that the client's body stands for;
+ * ${model}: as a path names it, "" when the body does. */
+int surface_request(struct policy_state *s, const struct surface_context *c,
+                    struct buf *out, struct surface_facts *facts,
+                    struct dialect_fault *fault);
 int surface_answer(struct policy_state *s, const struct surface_context *c,
                    const char *text, size_t len, struct buf *out,
                    struct dialect_fault *fault);
@@ -151,12 +154,13 @@ int surface_event(struct policy_state *s, int stream, const char *data,
 int surface_stream_failure(struct policy_state *s, int stream,
                            enum error_type e, const char *message,
                            struct buf *out, struct dialect_fault *fault);
-/** An error answer's body, and header lines ending in LF. */
-int surface_failure(struct policy_state *s, const char *surface,
-                    enum error_type e, int status, const char *message,
-                    const char *id, struct buf *out, char *headers,
-                    size_t headers_size);
-int surface_count_tokens(struct policy_state *s, const char *text, size_t len,
-                         struct buf *out, struct dialect_fault *fault);
+/** An error answer's body, and header lines ending in LF. *${status} becomes
+ * what this client expects of it. */
+int surface_failure(struct policy_state *s, const struct surface_context *c,
+                    enum error_type e, int *status, const char *message,
+                    struct buf *out, char *headers, size_t headers_size);
+int surface_count_tokens(struct policy_state *s, const char *surface,
+                         const char *text, size_t len, struct buf *out,
+                         struct dialect_fault *fault);
 
 #endif

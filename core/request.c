@@ -20,7 +20,8 @@
 #include <sys/random.h>
 
 static const char *const op_names[] = {"chat", "completions", "embeddings",
-                                       "messages", "responses", "service"};
+                                       "messages", "responses", "gemini",
+                                       "gemini_embeddings", "service"};
 _Static_assert(sizeof op_names / sizeof *op_names == REQUEST_OPS, "one name each");
 
 const char *request_op_name(enum request_op op)

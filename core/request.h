@@ -62,6 +62,8 @@ unsigned requests_cut(struct requests *rs);
 enum request_op { REQUEST_CHAT, REQUEST_COMPLETIONS, REQUEST_EMBEDDINGS,
                   REQUEST_MESSAGES,   /* Anthropic's */
                   REQUEST_RESPONSES,  /* OpenAI's newer */
+                  REQUEST_GEMINI,     /* Google's generateContent */
+                  REQUEST_GEMINI_EMBED,   /* its embeddings */
                   REQUEST_SERVICE,    /* a mock plays a side service */
                   REQUEST_OPS };
 
@@ -73,6 +75,9 @@ struct request_input {
     enum request_op op;
     const char *service;        /* REQUEST_SERVICE: its name; copied */
     size_t service_len;
+    const char *model;          /* that the path names; borrowed during begin.
+                                   NULL: the body names it */
+    const char *verb;           /* Gemini's, with the way to stream; static */
     const char *body;           /* borrowed until `done` */
     size_t body_bytes;
     int client;                 /* index into the configuration, or -1 */
@@ -102,6 +107,11 @@ void request_drained(struct request *r);
  * before a request exists. ${id} may be "". */
 void request_error(enum error_type e, const char *message, const char *id,
                    struct buf *headers, struct buf *body);
+/** The same in the format of ${surface}: "messages", "responses" or "gemini". */
+void request_foreign_error(struct requests *rs, const char *surface,
+                           enum error_type e, int status, const char *message,
+                           const char *id, struct buf *headers,
+                           struct buf *body);
 /** A request id: the client's when well-formed, else a new one. */
 void request_id(const char *theirs, size_t len, char out[129]);
 

@@ -17,12 +17,14 @@
 
 static const char *const paths[] = {"/chat/completions", "/completions",
                                     "/embeddings", "/chat/completions",
-                                    "/chat/completions", "/service"};
-static const char *const native_paths[REQUEST_OPS] = {
-    [REQUEST_MESSAGES] = "/messages", [REQUEST_RESPONSES] = "/responses"};
+                                    "/chat/completions", "/chat/completions",
+                                    "/embeddings", "/service"};
 
 static const char *const apis[] = {"chat", "completions", "embeddings",
-                                   "messages", "responses", "service"};
+                                   "messages", "responses", "gemini",
+                                   "gemini_embeddings", "service"};
+_Static_assert(sizeof paths / sizeof *paths == REQUEST_OPS &&
+               sizeof apis / sizeof *apis == REQUEST_OPS, "one each");
 
 /* -- what is sent ---------------------------------------------------------- */
 
@@ -377,7 +379,7 @@ static bool asks_stream(const struct flight *f)
 static void launch_target(struct flight *f, const struct op *op)
 {
     struct request *r = f->request;
-    char none[1] = "", why[300];
+    char none[1] = "", why[300], path[512];
     const char *wrong = NULL;
     int native;
 
@@ -392,7 +394,7 @@ static void launch_target(struct flight *f, const struct op *op)
     else if (native < 0 || (native == 0 && compose(f, op->overlay)))
         flight_stop(f, ERROR_gateway_oom, "the edited body is too large");
     else if (native)
-        launch_with(f, native_paths[r->in.op], "");
+        launch_with(f, native_path(f, path, sizeof path), "");
     else if (dialect_native(flight_provider(f)->dialect) &&
              !request_has_surface(r) && f->stream == r->stream)
         launch(f, paths[r->in.op], none);

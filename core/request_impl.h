@@ -246,6 +246,8 @@ void native_end(struct request *r);
 /** May this attempt send it, with its edits? Then it is in ${f}->body. 1; 0: no;
  * -1: memory, or the attempt is over. */
 int native_compose(struct flight *f, const struct op *op);
+/** Where the client's own body goes: static, or in ${path}. */
+const char *native_path(const struct flight *f, char *path, size_t size);
 /** Header lines of the client's that its provider is to see, each ending in LF,
  * appended. */
 void native_headers(struct flight *f, struct buf *out);
@@ -380,10 +382,13 @@ void request_surface_failure(struct request *r, enum error_type e,
                              const char *message);
 int request_surface_answer(struct request *r, const char *text, size_t len,
                            struct buf *out);
-/** The body of an error answer, and more header lines. */
-void request_surface_error(struct request *r, enum error_type e, int status,
-                           const char *message, struct buf *headers,
-                           struct buf *body);
+/** The body of an error answer, and more header lines; the status to send. */
+int request_surface_error(struct request *r, enum error_type e, int status,
+                          const char *message, struct buf *headers,
+                          struct buf *body);
+/** Content type of a stream to this client; what keeps its connection alive. */
+const char *request_stream_type(const struct request *r);
+const char *request_keepalive(const struct request *r);
 
 /* request_finish.c */
 /** Account one attempt that is over. */

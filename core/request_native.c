@@ -1,25 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A client that speaks Anthropic's Messages or OpenAI's Responses, and a provider
- * that does: the client's bytes go there as they are, but for the model's name and
- * the policy's edits, and the answer's bytes come back as they are.
+ * A client that speaks Anthropic's Messages, OpenAI's Responses or Gemini's
+ * generateContent, and a provider that does: the client's bytes go there as they
+ * are, but for the model's name and the policy's edits, and the answer's bytes come
+ * back as they are.
  */
 #include "request_impl.h"
 
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 static const struct native_row {
     enum request_op op;
     unsigned bit;
     enum answer_format format;
+    const char *path;           /* NULL: the model and the verb stand in it */
     const char *headers[3];     /* of the client's, for such a provider; */
     const char *version;        /* its value of the first, without the client's */
 } rows[] = {
-    {REQUEST_MESSAGES, NATIVE_MESSAGES, ANSWER_MESSAGES,
+    {REQUEST_MESSAGES, NATIVE_MESSAGES, ANSWER_MESSAGES, "/messages",
      {"anthropic-version", "anthropic-beta", NULL}, "2023-06-01"},
-    {REQUEST_RESPONSES, NATIVE_RESPONSES, ANSWER_RESPONSES,
+    {REQUEST_RESPONSES, NATIVE_RESPONSES, ANSWER_RESPONSES, "/responses",
      {"openai-beta", NULL, NULL}, NULL},
+    {REQUEST_GEMINI, NATIVE_GEMINI, ANSWER_GEMINI, NULL,
+     {NULL, NULL, NULL}, NULL},
 };
 
 static const struct native_row *row_of(const struct request *r)
@@ -116,13 +121,46 @@ void native_end(struct request *r)
     r->native = NULL;
 }
 
-/* A filter sees, and resume joins, chat completions only. */
+static char *add_escaped(char *at, const char *end, const char *model)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop"
+                                "qrstuvwxyz0123456789-._~@:/";
+
+    for (; *model && at + 4 < end; model++) {
+        if (strchr(plain, *model))
+            *at++ = *model;
+        else
+            at += snprintf(at, 4, "%%%02X", (unsigned char)*model);
+    }
+    *at = '\0';
+    return at;
+}
+
+const char *native_path(const struct flight *f, char *path, size_t size)
+{
+    const struct request *r = f->request;
+    const char *model = flight_target(f)->model;
+    char *at = path;
+
+    if (row_of(r)->path)
+        return row_of(r)->path;
+    if (strncmp(model, "models/", 7) == 0)
+        model += 7;
+    at += snprintf(path, size, "/models/");
+    at = add_escaped(at, path + size, model);
+    snprintf(at, (size_t)(path + size - at), ":%s", r->in.verb);
+    return path;
+}
+
+/* A filter sees, and resume joins, chat completions only; events are read, an
+ * array is not. */
 static bool wanted(const struct flight *f, const struct op *op)
 {
     const struct request *r = f->request;
     const struct native_row *row = row_of(r);
 
     return row && r->plan.native && (flight_provider(f)->native & row->bit) &&
+           strcmp(request_stream_type(r), "text/event-stream") == 0 &&
            !op->events && !r->surface && f->stream == r->stream &&
            !(r->stream && r->config->models[r->model].resume);
 }
@@ -159,7 +197,8 @@ int native_compose(struct flight *f, const struct op *op)
         return -1;
     buf_init(&model, 4 * KIB);
     bad = buf_add_json(&model, name, strlen(name));
-    extra[n++] = (struct json_extra){"model", model.data, model.len};
+    if (row_of(r)->path)
+        extra[n++] = (struct json_extra){"model", model.data, model.len};
     bad |= buf_reserve(&f->body, r->client_bytes + 256);
     bad |= json_write(r->native, extra, n, &f->body);
     call_note_edits(r, extra, n, (size_t)taken);

@@ -75,8 +75,8 @@ static void begin_stream(struct request *r, const struct flight *f)
 {
     struct buf *b = relay_headers(r, f);
 
-    buf_adds(b, "content-type: text/event-stream\r\n"
-                "cache-control: no-cache\r\nx-accel-buffering: no\r\n");
+    relay_header(b, "content-type", request_stream_type(r));
+    buf_adds(b, "cache-control: no-cache\r\nx-accel-buffering: no\r\n");
     reply_head(r->in.reply, 200, b->data, b->len, -1);
     r->comment_due = US_NEVER;
     if (r->config->settings.keepalive_comment)
@@ -157,10 +157,11 @@ static void answer_error(struct request *r, const struct flight *f,
 
     buf_init(&body, 8 * KIB);
     if (request_has_surface(r))
-        request_surface_error(r, e, status, message, b, &body);
+        status = request_surface_error(r, e, status, message, b, &body);
     if (body.len == 0)
         error_object(r, f, e, message, &body);
-    relay_header(b, "content-type", "application/json");
+    if (!memmem(b->data, b->len, "\r\ncontent-type:", 15))
+        relay_header(b, "content-type", "application/json");
     relay_header(b, "x-should-retry", errors_row(e)->retry ? "true" : "false");
     add_retry(b, f, status);
     if (more)
@@ -591,11 +592,11 @@ void relay_early(struct request *r)
 
 void relay_comment(struct request *r)
 {
-    static const char comment[] = ": keep-alive\n\n";
+    const char *comment = request_keepalive(r);
 
     push_back_comment(r);
     /* Never into the middle of an event: only whole events were sent. */
     if (reply_queued(r->in.reply) == 0)
-        reply_body(r->in.reply, comment, sizeof comment - 1);
+        reply_body(r->in.reply, comment, strlen(comment));
     r->in.flush(r->in.owner);
 }

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 static bool has_type(const struct op *op)
 {
@@ -92,14 +93,37 @@ static void write_own(struct request *r, const char *bytes, size_t n)
         reply_body(r->in.reply, bytes, n);
 }
 
+/* A policy calls every stream one of events; a client with another format gets
+ * its own kind. */
+static struct buf *stream_headers(struct request *r, const struct op *op)
+{
+    const char *line = op->headers, *end = line + op->headers_len;
+    struct buf *b;
+
+    if (!request_has_surface(r))
+        return op_headers(r, op);
+    b = relay_headers(r, NULL);
+    for (const char *next; line < end; line = next) {
+        const char *lf = memchr(line, '\n', (size_t)(end - line));
+
+        next = lf ? lf + 1 : end;
+        if (strncasecmp(line, "content-type:", 13) != 0)
+            buf_add(b, line, (size_t)(next - line));
+    }
+    relay_header(b, "content-type", request_stream_type(r));
+    return b;
+}
+
 void relay_open(struct request *r, const struct op *op)
 {
-    struct buf *b = op_headers(r, op);
+    struct buf *b;
 
     relay_note_first(r);
     /* After early headers the head has left already. */
-    if (r->phase == REPLY_NONE)
+    if (r->phase == REPLY_NONE) {
+        b = stream_headers(r, op);
         reply_head(r->in.reply, op->status, b->data, b->len, -1);
+    }
     if (request_has_surface(r))
         request_surface_open(r);
     write_own(r, op->text, op->len);

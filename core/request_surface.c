@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A client that speaks Anthropic's Messages or OpenAI's Responses: its request
- * becomes a chat completion before a policy sees it, and what is relayed becomes
- * its own format on the way out, event by event.
+ * A client that speaks Anthropic's Messages, OpenAI's Responses or Gemini's
+ * generateContent: its request becomes a chat completion before a policy sees it,
+ * and what is relayed becomes its own format on the way out, event by event.
  */
 #include "request_impl.h"
 
@@ -11,13 +11,15 @@
 #include <string.h>
 
 static const char *const names[REQUEST_OPS] = {
-    [REQUEST_MESSAGES] = "messages", [REQUEST_RESPONSES] = "responses"};
+    [REQUEST_MESSAGES] = "messages", [REQUEST_RESPONSES] = "responses",
+    [REQUEST_GEMINI] = "gemini", [REQUEST_GEMINI_EMBED] = "gemini"};
 
 static struct surface_context context_of(const struct request *r)
 {
     return (struct surface_context){
         .surface = names[r->in.op], .id = r->id,
         .model = r->model < 0 ? "" : r->config->models[r->model].name,
+        .verb = r->in.verb ? r->in.verb : "",
         .request = r->client_body, .request_len = r->client_bytes};
 }
 
@@ -28,12 +30,15 @@ bool request_has_surface(const struct request *r)
 
 static const char *convert(struct request *r, char *why, size_t size)
 {
+    struct surface_context c;
     struct dialect_fault fault;
     struct surface_facts facts = {0};
 
+    c = context_of(r);
+    c.model = r->in.model ? r->in.model : "";
+    r->in.model = NULL;
     buf_init(&r->converted, CEIL_BODY_BYTES + MIB);
-    if (surface_request(r->state, names[r->in.op], r->client_body,
-                        r->client_bytes, &r->converted, &facts, &fault)) {
+    if (surface_request(r->state, &c, &r->converted, &facts, &fault)) {
         snprintf(why, size, "%s", fault.message);
         return why;
     }
@@ -63,7 +68,7 @@ const char *request_surface_begin(struct request *r, char *why, size_t size)
 
     r->client_body = r->in.body;
     r->client_bytes = r->in.body_bytes;
-    model = named_model(r);
+    model = r->in.model ? -1 : named_model(r);
     r->unconverted = model >= 0 && native_alone(r, &r->config->models[model]);
     return r->unconverted ? NULL : convert(r, why, size);
 }
@@ -149,14 +154,14 @@ int request_surface_answer(struct request *r, const char *text, size_t len,
     return surface_answer(r->state, &c, text, len, out, &fault);
 }
 
-void request_surface_error(struct request *r, enum error_type e, int status,
-                           const char *message, struct buf *headers,
-                           struct buf *body)
+/* An answer without a body is left to the caller. */
+static int write_error(struct policy_state *s, const struct surface_context *c,
+                       enum error_type e, int status, const char *message,
+                       struct buf *headers, struct buf *body)
 {
     char lines[256] = "";
 
-    surface_failure(r->state, names[r->in.op], e, status, message, r->id, body,
-                    lines, sizeof lines);
+    surface_failure(s, c, e, &status, message, body, lines, sizeof lines);
     for (char *line = lines; *line;) {
         size_t n = strcspn(line, "\n");
 
@@ -164,4 +169,48 @@ void request_surface_error(struct request *r, enum error_type e, int status,
         buf_adds(headers, "\r\n");
         line += n + (line[n] != '\0');
     }
+    return status;
+}
+
+int request_surface_error(struct request *r, enum error_type e, int status,
+                          const char *message, struct buf *headers,
+                          struct buf *body)
+{
+    struct surface_context c = context_of(r);
+
+    return write_error(r->state, &c, e, status, message, headers, body);
+}
+
+void request_foreign_error(struct requests *rs, const char *surface,
+                           enum error_type e, int status, const char *message,
+                           const char *id, struct buf *headers,
+                           struct buf *body)
+{
+    struct surface_context c = {.surface = surface, .id = id, .model = "",
+                                .verb = ""};
+    struct buf plain;
+
+    buf_init(&plain, 8 * KIB);
+    request_error(e, message, id, headers, &plain);
+    write_error(rs->state, &c, e, status, message, headers, body);
+    if (body->len == 0)
+        buf_add(body, plain.data, plain.len);
+    buf_free(&plain);
+}
+
+/* Of Gemini's streams one form is a JSON array: nothing but blanks may stand
+ * between its elements. */
+static bool is_array(const struct request *r)
+{
+    return r->in.verb && strcmp(r->in.verb, "streamGenerateContent") == 0;
+}
+
+const char *request_stream_type(const struct request *r)
+{
+    return is_array(r) ? "application/json" : "text/event-stream";
+}
+
+const char *request_keepalive(const struct request *r)
+{
+    return is_array(r) ? "\n" : ": keep-alive\n\n";
 }

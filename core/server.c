@@ -51,10 +51,33 @@ static const struct {
     {"/healthz", ROUTE_LIVE, false, true},
 };
 
+/* A model to be shown, or what Gemini's clients ask of one. */
+static void find_model_path(const char *name, size_t len, struct asked *a)
+{
+    a->route = ROUTE_MODEL;
+    a->name = name;
+    a->name_len = len;
+    server_find_verb(name, len, a);
+}
+
+/* A path behind /v1beta: Gemini's alone. */
+static struct asked find_beta(const char *path, size_t len)
+{
+    struct asked a = {.route = ROUTE_NONE, .gemini = true};
+
+    if (len == 7 && memcmp(path, "/models", 7) == 0)
+        a.route = ROUTE_MODELS;
+    else if (len > 8 && memcmp(path, "/models/", 8) == 0)
+        find_model_path(path + 8, len - 8, &a);
+    return a;
+}
+
 static struct asked find_path(const char *path, size_t len)
 {
     struct asked a = {.route = ROUTE_NONE};
 
+    if (len > 7 && memcmp(path, "/v1beta/", 8) == 0)
+        return find_beta(path + 7, len - 7);
     if (len > 3 && memcmp(path, "/v1/", 4) == 0) {
         path += 3;
         len -= 3;
@@ -68,9 +91,7 @@ static struct asked find_path(const char *path, size_t len)
         return a;
     }
     if (len > 8 && memcmp(path, "/models/", 8) == 0) {
-        a.route = ROUTE_MODEL;
-        a.name = path + 8;
-        a.name_len = len - 8;
+        find_model_path(path + 8, len - 8, &a);
     } else if (len > 9 && memcmp(path, "/service/", 9) == 0) {
         a.route = ROUTE_SERVICE;
         a.post = true;
@@ -97,7 +118,7 @@ const struct config *server_config(const struct server *s)
     return policy_generation(requests_state(s->env.requests))->config;
 }
 
-static const char *header(const struct conn *c, const char *name, size_t *len)
+const char *server_header(const struct conn *c, const char *name, size_t *len)
 {
     const struct http1_field *f = http1_find(conn_bytes(c), conn_head(c), name);
 
@@ -135,12 +156,17 @@ static void account(struct server *s, const char *op, enum error_type e,
         s->env.finished(s->env.arg, blob);
 }
 
+/* ${surface}: what the client speaks when it is not OpenAI's; or NULL. */
 static void fill_refusal(struct server *s, struct conn_refusal *no,
-                         enum error_type e, int status, const char *message,
-                         const char *id)
+                         const char *surface, enum error_type e, int status,
+                         const char *message, const char *id)
 {
     s->headers.len = s->body.len = 0;
-    request_error(e, message, id, &s->headers, &s->body);
+    if (surface)
+        request_foreign_error(s->env.requests, surface, e, status, message, id,
+                              &s->headers, &s->body);
+    else
+        request_error(e, message, id, &s->headers, &s->body);
     if (status == 429 || status == 503)
         buf_adds(&s->headers, "retry-after: 1\r\n");
     if (status == 401)
@@ -159,10 +185,11 @@ bool server_refuse(struct server *s, struct conn *c, struct conn_refusal *no,
 {
     char id[129];
     size_t len;
-    const char *theirs = header(c, "x-request-id", &len);
+    const char *theirs = server_header(c, "x-request-id", &len);
+    struct asked a = asked_of(c);
 
     request_id(theirs, theirs ? len : 0, id);
-    fill_refusal(s, no, e, status, message, id);
+    fill_refusal(s, no, server_surface(c, &a), e, status, message, id);
     account(s, "_other", e, status, id, conn_peer(c));
     return false;
 }
@@ -181,35 +208,49 @@ static void on_fault(void *arg, const struct http1_fault *fault,
     else if (fault->status == 503)
         e = ERROR_gateway_shed;
     request_id(NULL, 0, id);
-    fill_refusal(s, no, e, fault->status, fault->message, id);
+    fill_refusal(s, no, NULL, e, fault->status, fault->message, id);
     account(s, "_other", e, fault->status, id, "");
 }
 
 /* -- keys and limits ------------------------------------------------------- */
 
-static const char *key_of(const struct conn *c, size_t *len)
+/* ${room} holds a key that had to be decoded. */
+static const char *key_of(const struct conn *c, char *room, size_t size,
+                          size_t *len)
 {
-    const char *key = header(c, "authorization", len);
+    static const char *const names[] = {"x-api-key", "api-key",
+                                        "x-goog-api-key"};
+    const char *key = server_header(c, "authorization", len);
 
     if (key && *len > 7 && strncasecmp(key, "bearer ", 7) == 0) {
         *len -= 7;
         return key + 7;
     }
-    key = header(c, "x-api-key", len);
-    return key ? key : header(c, "api-key", len);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        key = server_header(c, names[i], len);
+        if (key)
+            return key;
+    }
+    /* Gemini's older clients know no other place. Nothing keeps a request's
+     * target, so the key is in no log and no record. */
+    if (!asked_of(c).gemini || !server_query_key(c, room, size))
+        return NULL;
+    *len = strlen(room);
+    return room;
 }
 
 /* The client of this key: its index, -1 when none is configured, -2 unknown. */
 static int client_of(const struct config *config, const struct conn *c)
 {
     unsigned char digest[32];
+    char room[513];
     size_t len;
     const char *key;
     int i;
 
     if (config->nclients == 0)
         return -1;
-    key = key_of(c, &len);
+    key = key_of(c, room, sizeof room, &len);
     if (!key || len == 0 || len > 512)
         return -2;
     config_digest(key, len, digest);
@@ -272,7 +313,7 @@ static bool enter(struct server *s, struct conn *c, struct pending *p,
 static bool encoded(const struct conn *c)
 {
     size_t len;
-    const char *coding = header(c, "content-encoding", &len);
+    const char *coding = server_header(c, "content-encoding", &len);
 
     return coding && len && (len != 8 || strncasecmp(coding, "identity", 8) != 0);
 }
@@ -297,7 +338,8 @@ static bool admit(struct server *s, struct conn *c, const struct asked *a,
     if (client == -2)
         return server_refuse(s, c, no, ERROR_caller_unauthenticated, 401,
                       "this endpoint needs a key that is configured here, as "
-                      "`Authorization: Bearer KEY` or `x-api-key: KEY`");
+                      "`Authorization: Bearer KEY`, `x-api-key: KEY` or "
+                      "`x-goog-api-key: KEY`");
     if (!a->post)
         return true;
     if (encoded(c))
@@ -319,6 +361,14 @@ static bool admit(struct server *s, struct conn *c, const struct asked *a,
     return true;
 }
 
+static const char openai_paths[] =
+    "there is no such path; there are /v1/chat/completions, /v1/completions, "
+    "/v1/embeddings, /v1/messages, /v1/responses and /v1/models";
+static const char gemini_paths[] =
+    "there is no such path; there are /v1beta/models and "
+    "/v1beta/models/NAME:VERB with generateContent, streamGenerateContent, "
+    "countTokens, embedContent and batchEmbedContents";
+
 static bool on_head(void *arg, struct conn *c, struct conn_refusal *no)
 {
     struct server *s = arg;
@@ -328,13 +378,15 @@ static bool on_head(void *arg, struct conn *c, struct conn_refusal *no)
     /* Only a mock, whose one model takes every name, plays services. */
     if (a.route == ROUTE_SERVICE && config_find_model(server_config(s), "*", 1) < 0)
         a.route = ROUTE_NONE;
+    /* A verb that is not known reads as part of a model's name. */
+    if (a.route == ROUTE_MODEL && a.gemini && h->method == HTTP1_POST)
+        a.route = ROUTE_NONE;
     if (h->method == HTTP1_OTHER)
         return server_refuse(s, c, no, ERROR_caller_invalid_request, 501,
                       "this method is not known here");
     if (a.route == ROUTE_NONE)
         return server_refuse(s, c, no, ERROR_caller_invalid_request, 404,
-                      "there is no such path; there are /v1/chat/completions, "
-                      "/v1/completions, /v1/embeddings and /v1/models");
+                      a.gemini ? gemini_paths : openai_paths);
     if (!method_fits(h, &a))
         return server_refuse(s, c, no, ERROR_caller_invalid_request, 405,
                       "this path does not take this method");
@@ -345,7 +397,7 @@ static const char *input_header(void *owner, const char *name, size_t *len)
 {
     struct pending *p = owner;
 
-    return header(p->conn, name, len);
+    return server_header(p->conn, name, len);
 }
 
 static size_t input_flush(void *owner)
@@ -398,6 +450,10 @@ static enum request_op op_of(enum route route)
         return REQUEST_MESSAGES;
     case ROUTE_RESPONSES:
         return REQUEST_RESPONSES;
+    case ROUTE_GEMINI:
+        return REQUEST_GEMINI;
+    case ROUTE_GEMINI_EMBED:
+        return REQUEST_GEMINI_EMBED;
     case ROUTE_SERVICE:
         return REQUEST_SERVICE;
     default:
@@ -416,6 +472,7 @@ static void on_request(void *arg, struct conn *c)
         .header = input_header, .flush = input_flush,
         .release_body = input_release, .done = input_done, .owner = p};
     struct request *r;
+    char model[256];
 
     if (!p || a.route == ROUTE_COUNT) {
         if (p)
@@ -427,6 +484,12 @@ static void on_request(void *arg, struct conn *c)
     if (in.op == REQUEST_SERVICE) {
         in.service = a.name;
         in.service_len = a.name_len;
+    }
+    if (a.verb) {
+        if (!http1_decode(a.name, a.name_len, model, sizeof model))
+            model[0] = '\0';
+        in.model = model;
+        in.verb = server_verb(c, &a);
     }
     in.body = conn_body(c, &in.body_bytes);
     r = request_begin(s->env.requests, &in);

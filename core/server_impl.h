@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What server.c (who may ask what) and server_own.c (answers that need no
- * provider) share.
+ * What server.c (who may ask what), server_gemini.c (paths of Gemini's form) and
+ * server_own.c (answers that need no provider) share.
  */
 #ifndef LEME_SERVER_IMPL_H
 #define LEME_SERVER_IMPL_H
@@ -22,13 +22,15 @@ struct server {
 
 enum route { ROUTE_CHAT, ROUTE_COMPLETIONS, ROUTE_EMBEDDINGS, ROUTE_MODELS,
              ROUTE_MODEL, ROUTE_MESSAGES, ROUTE_RESPONSES, ROUTE_COUNT,
-             ROUTE_SERVICE, ROUTE_LIVE, ROUTE_READY, ROUTE_OPTIONS,
-             ROUTE_NONE };
+             ROUTE_GEMINI, ROUTE_GEMINI_EMBED, ROUTE_SERVICE, ROUTE_LIVE,
+             ROUTE_READY, ROUTE_OPTIONS, ROUTE_NONE };
 
 /** What a request line asks for. */
 struct asked {
     enum route route;
     bool post, open;
+    bool gemini;                    /* a path of Gemini's API */
+    const char *verb;               /* Gemini's: "generateContent"; static */
     const char *name;               /* behind /models/ or /service/ */
     size_t name_len;
 };
@@ -40,5 +42,17 @@ bool server_refuse(struct server *s, struct conn *c, struct conn_refusal *no,
                    enum error_type e, int status, const char *message);
 /** Answer models, health and OPTIONS. */
 void server_answer(struct server *s, struct conn *c, const struct asked *a);
+/** What the client expects answers of the engine's own in: "gemini", "messages",
+ * or NULL: OpenAI's. */
+const char *server_surface(const struct conn *c, const struct asked *a);
+/** The value of a header of the client; NULL: there is none. */
+const char *server_header(const struct conn *c, const char *name, size_t *len);
+
+/** Read "NAME:VERB" into ${a}, which stays as it is when no such verb exists. */
+void server_find_verb(const char *name, size_t len, struct asked *a);
+/** The verb with the way its answer is written; static. */
+const char *server_verb(const struct conn *c, const struct asked *a);
+/** The key in the query, decoded; false when there is none that fits. */
+bool server_query_key(const struct conn *c, char *key, size_t size);
 
 #endif

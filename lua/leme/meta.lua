@@ -500,7 +500,8 @@ function Target:probe() end
 ---@field client string? name of the client, nil when none is configured
 ---@field tags table<string, string> of the client
 ---@field id string
----@field api string
+---@field api string what the client speaks: "chat", "completions", "embeddings", "messages",
+---"responses", "gemini" or "gemini_embeddings"
 ---@field tokens integer estimate of the input
 ---@field remaining number seconds until the request's deadline
 local Request = {}

@@ -12,7 +12,8 @@ local task = require "leme.task"
 -- Clients with another format are answered as chats; the engine translates.
 local PATHS = { chat = "/v1/chat/completions", completions = "/v1/completions",
   embeddings = "/v1/embeddings", messages = "/v1/chat/completions",
-  responses = "/v1/chat/completions" }
+  responses = "/v1/chat/completions", gemini = "/v1/chat/completions",
+  gemini_embeddings = "/v1/embeddings" }
 
 -- Knobs of any name: leme.mock_answers knows what it takes.
 local options = context.now.loading.given

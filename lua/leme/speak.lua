@@ -24,6 +24,9 @@ local FORMATS = {
   },
 }
 
+-- Clients with another format are answered as chats; the engine translates.
+for _, api in ipairs { "messages", "responses", "gemini" } do FORMATS[api] = FORMATS.chat end
+
 local function choice(content, finish)
   content.index, content.finish_reason = 0, finish or host.null
   return host.array { content }

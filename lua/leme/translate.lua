@@ -5,11 +5,18 @@
 
 local host = require "leme.host"
 local dialect = require "leme.dialect"
+local common = require "leme.dialect.common"
 local fold = require "leme.dialect.fold"
 local provider_tools = require "leme.dialect.provider_tools"
 local surface = require "leme.surface"
+local carried = require "leme.surface.gemini_carried"
 
 local translate = {}
+
+-- What clients speak when it is not OpenAI's; bodies of theirs were written here.
+local GEMINI = { gemini = true, gemini_embeddings = true }
+local OURS = { messages = true, responses = true, gemini = true, gemini_embeddings = true }
+local EMBEDS = { embeddings = true, gemini_embeddings = true }
 
 local function data_lines(chunks)
   local out = {}
@@ -84,12 +91,18 @@ function translate.request(name, text, facts)
   local body, why = host.decode(text)
   if not body then return nil, "gateway_internal", why end
   local d = dialect.find(name)
-  local ours = facts.api == "messages" or facts.api == "responses"
   local made, refusal
-  if ours then take_carriers(d, body) end
+  local left = common.ledger(name, facts)
+  if GEMINI[facts.api] then
+    if d.wire ~= "gemini" then carried.leave(body, d, left) end
+    if left.refused then return nil, "provider_invalid_request", left.refused end
+  elseif OURS[facts.api] then
+    take_carriers(d, body)
+  end
   local fitted, notes = provider_tools.apply(d, body, facts)
   if not fitted then return nil, notes.error, notes.message end
-  if facts.api == "embeddings" and d.embeddings then
+  table.move(left.notes, 1, #left.notes, #notes + 1, notes)
+  if EMBEDS[facts.api] and d.embeddings then
     made, refusal = d:embeddings(body, facts)
   elseif facts.api == "completions" and d.wire == "openai" then
     made = { edits = {} }
@@ -104,7 +117,7 @@ function translate.request(name, text, facts)
     if made.edits and made.edits[key] == nil then made.edits[key] = value end
   end
   for _, note in ipairs(made.notes or {}) do notes[#notes + 1] = note end
-  local whole = made.body or ours and with_edits(body, made.edits)
+  local whole = made.body or OURS[facts.api] and with_edits(body, made.edits)
   return whole and host.encode(whole) or false, made.path or "",
     header_lines(made.headers), table.concat(notes, "\n"),
     d.wire == "openai" and d.answers ~= "clean", texts_of(made.edits), facts.stream
@@ -113,7 +126,7 @@ end
 -- answer(dialect, text, facts) -> OpenAI text
 function translate.answer(name, text, facts)
   local d = dialect.find(name)
-  local read = facts.api == "embeddings" and d.embedded or d.answer
+  local read = EMBEDS[facts.api] and d.embedded or d.answer
   local answer, err, message = read(d, text, facts)
   if not answer then return nil, err, message end
   return host.encode(answer)
@@ -218,34 +231,35 @@ end
 
 -- The clients' side.
 
--- surface_request(surface, text) -> OpenAI body, whether all of the client's is its
--- vendor's own, so that the vendor may be sent it as it is, and notes
-function translate.surface_request(name, text)
+-- surface_request(surface, text, model, verb) -> OpenAI body, whether all of the
+-- client's is its vendor's own, so that the vendor may be sent it as it is, and notes.
+-- model: that the path names, or "".
+function translate.surface_request(name, text, model, verb)
   local body, why = host.decode(text)
   if type(body) ~= "table" then
     return nil, "caller_invalid_request", "the body is not a JSON object"
       .. (why and ": " .. why or "")
   end
-  local made, err, message = surface.find(name):request(body)
+  local made, err, message = surface.find(name):request(body, { model = model, verb = verb })
   if not made then return nil, err, message end
   return host.encode(made.body), not made.ours, table.concat(made.notes, "\n")
 end
 
 -- The model as the client named it; ${model} is what it found under that name.
-local function context_of(id, model, created, text)
+local function context_of(id, model, created, text, verb)
   local request = host.decode(text)
   local named = type(request) == "table" and type(request.model) == "string" and request.model
-  return { id = id, model = named or model, created = created, request = request }
+  return { id = id, model = named or model, created = created, request = request, verb = verb }
 end
 
-function translate.surface_answer(name, text, id, model, created, request)
+function translate.surface_answer(name, text, id, model, created, request, verb)
   return host.encode(surface.find(name):answer(host.decode(text),
-    context_of(id, model, created, request)))
+    context_of(id, model, created, request, verb)))
 end
 
 -- surface_open(...) -> state, the bytes that begin the stream
-function translate.surface_open(name, id, model, created, request)
-  local state = surface.find(name):stream(context_of(id, model, created, request))
+function translate.surface_open(name, id, model, created, request, verb)
+  local state = surface.find(name):stream(context_of(id, model, created, request, verb))
   return state, state:start()
 end
 
@@ -256,18 +270,25 @@ function translate.surface_event(state, data)
 end
 
 function translate.surface_stream_failure(state, err, status, message)
-  return state:failure(err, status, message)
+  return state:failure(err, math.tointeger(status), message)
 end
 
--- surface_failure(...) -> body, header lines
-function translate.surface_failure(name, err, status, kind, code, message, id)
-  local body, headers = surface.find(name).failure(err, status, kind, code, message,
-    { id = id })
-  return host.encode(body), header_lines(headers)
+-- surface_failure(...) -> body, header lines, the status to send
+function translate.surface_failure(name, err, status, kind, code, message, id, verb)
+  status = math.tointeger(status)
+  local body, headers, other = surface.find(name).failure(err, status, kind, code, message,
+    { id = id, verb = verb })
+  return type(body) == "string" and body or host.encode(body), header_lines(headers),
+    other or status
 end
 
-function translate.count_tokens(text)
-  return host.encode(surface.count_tokens(host.decode(text) or {}))
+function translate.count_tokens(name, text)
+  local body, why = host.decode(text)
+  if type(body) ~= "table" or common.is_list(body) then
+    return nil, "caller_invalid_request", "the body is not a JSON object"
+      .. (why and ": " .. why or "")
+  end
+  return host.encode(surface.count_tokens(body, name))
 end
 
 -- Is a key good? See leme.probe.

@@ -5,6 +5,7 @@ local host = require "leme.host"
 local common = require "leme.dialect.common"
 local turns = require "leme.dialect.gemini_turns"
 local schema = require "leme.dialect.gemini_schema"
+local words = require "leme.dialect.gemini_words"
 local answer = require "leme.dialect.gemini_answer"
 local failure = require "leme.dialect.failure"
 
@@ -61,13 +62,11 @@ local function read_tools(body, out, facts, ledger)
   return #functions > 0
 end
 
-local MODES = { auto = "AUTO", none = "NONE", required = "ANY", ["function"] = "ANY" }
-
 local function read_choice(body, out, ledger)
   local kind, name, allowed = common.tool_choice(body)
   if body.parallel_tool_calls == false then ledger:drop "parallel_tool_calls" end
-  if not MODES[kind] then return end
-  local calling = { mode = MODES[kind] }
+  if not words.modes[kind] then return end
+  local calling = { mode = words.modes[kind] }
   if name then calling.allowedFunctionNames = host.array { schema.name(name) } end
   if allowed and #allowed > 0 then
     calling.allowedFunctionNames = host.array {}
@@ -79,14 +78,8 @@ end
 
 -- --- settings --------------------------------------------------------------------------
 
-local RANGES = { temperature = { "temperature", 0, 2 }, top_p = { "topP", 0, 1 },
-  top_k = { "topK", 1, 1000000 }, n = { "candidateCount", 1, 8 }, seed = { "seed" },
-  presence_penalty = { "presencePenalty", -2, 1.9999 },
-  frequency_penalty = { "frequencyPenalty", -2, 1.9999 },
-  top_logprobs = { "logprobs", 0, 20 } }
-
 local function read_numbers(body, config, ledger)
-  for key, range in pairs(RANGES) do
+  for key, range in pairs(words.numbers) do
     local value = common.number(common.given(body[key]))
     local nearest = value
     if value and range[2] then nearest = math.max(range[2], math.min(range[3], value)) end
@@ -128,7 +121,6 @@ local function read_format(body, config)
 end
 
 local LEVELS = { minimal = "minimal", low = "low", medium = "medium", high = "high" }
-local BUDGETS = { minimal = 512, low = 1024, medium = 8192, high = 24576 }
 
 local function level_of(effort, can, ledger)
   local level = LEVELS[effort]
@@ -144,7 +136,7 @@ local function budget_of(effort, can, ledger)
     if not can.pro then return 0 end
     return ledger:map("reasoning_effort none", "a budget of 128 tokens") and 128 or nil
   end
-  if BUDGETS[effort] then return BUDGETS[effort] end
+  if words.budgets[effort] then return words.budgets[effort] end
   return ledger:map("reasoning_effort " .. effort, "a budget of 24576 tokens") and 24576 or nil
 end
 
@@ -184,7 +176,7 @@ local READ = { model = true, messages = true, max_tokens = true, max_completion_
 local function add_native(body, out)
   local google = common.table(common.table(common.given(body.extra_body)).google)
   for key, value in pairs(google) do
-    local name = tostring(key):gsub("_(%l)", string.upper)
+    local name = words.camel(tostring(key))
     if name == "thinkingConfig" or name == "mediaResolution" then
       out.generationConfig = common.with(out.generationConfig, { [name] = value })
     elseif type(value) == "table" and type(out[name]) == "table" and not common.is_list(value) then
@@ -197,7 +189,9 @@ end
 
 local function read_others(body, ledger)
   for key, value in pairs(body) do
-    if not READ[key] and not RANGES[key] and not common.idle(key, value) then ledger:drop(key) end
+    if not READ[key] and not words.numbers[key] and not common.idle(key, value) then
+      ledger:drop(key)
+    end
   end
   if type(common.given(body.audio)) == "table" then ledger:drop "audio" end
 end
@@ -253,15 +247,16 @@ function gemini:embeddings(body, facts)
   local ledger = common.ledger(self.name, facts)
   local model = (facts.model or common.text(body.model) or ""):gsub("^models/", "")
   local input = common.given(body.input)
+  local google = common.table(common.table(common.given(body.extra_body)).google)
   local list = host.array {}
   for _, text in ipairs(type(input) == "table" and input or { input }) do
     if type(text) ~= "string" then
       ledger:bad "input: expected text or an array of texts; token ids are not taken by gemini"
       break
     end
-    list[#list + 1] = { model = "models/" .. model,
+    list[#list + 1] = common.with(google, { model = "models/" .. model,
       content = { parts = host.array { { text = text } } },
-      outputDimensionality = common.count(common.given(body.dimensions)) }
+      outputDimensionality = common.count(common.given(body.dimensions)) })
   end
   if #list == 0 then ledger:bad "input: nothing to embed" end
   return ledger:result("/models/" .. escaped(model) .. ":batchEmbedContents", { requests = list })

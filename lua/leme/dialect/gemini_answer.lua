@@ -7,6 +7,7 @@ local host = require "leme.host"
 local common = require "leme.dialect.common"
 local chat = require "leme.dialect.chat"
 local failure = require "leme.dialect.failure"
+local words = require "leme.dialect.gemini_words"
 
 local answer = {}
 
@@ -14,11 +15,6 @@ local answer = {}
 
 local NUMBERS = { "STOP", "MAX_TOKENS", "SAFETY", "RECITATION", "OTHER", "BLOCKLIST",
   "PROHIBITED_CONTENT", "SPII", "MALFORMED_FUNCTION_CALL" }
-local FINISH = { STOP = "stop", MAX_TOKENS = "length", UNEXPECTED_TOOL_CALL = "stop",
-  SAFETY = "content_filter", RECITATION = "content_filter", BLOCKLIST = "content_filter",
-  PROHIBITED_CONTENT = "content_filter", SPII = "content_filter",
-  IMAGE_SAFETY = "content_filter", LANGUAGE = "content_filter", MODEL_ARMOR = "content_filter",
-  IMAGE_PROHIBITED_CONTENT = "content_filter", IMAGE_RECITATION = "content_filter" }
 
 local function reason_of(value)
   if type(value) == "number" then return NUMBERS[value] or "OTHER" end
@@ -26,7 +22,7 @@ local function reason_of(value)
 end
 
 local function finish_of(choice)
-  local finish = FINISH[choice.reason] or "stop"
+  local finish = words.finish[choice.reason] or "stop"
   if finish == "stop" and #choice.calls > 0 then return "tool_calls" end
   return finish
 end
@@ -319,7 +315,7 @@ function Reading:fault()
     local choice = self.choices[index]
     if choice then
       choice:close_call()
-      local finish = FINISH[choice.reason]
+      local finish = words.finish[choice.reason]
       if choice.spoke or (finish and finish ~= "content_filter") then return nil end
       message = choice.message or "the answer is empty: " .. (choice.reason or "no reason given")
       if finish == "content_filter" then why = "provider_content_filtered" end

@@ -1,6 +1,7 @@
 -- leme.dialect.gemini_schema: does a JSON Schema fit into Google's own subset?
 -- Pure.
 
+local host = require "leme.host"
 local common = require "leme.dialect.common"
 
 local schema = {}
@@ -37,6 +38,57 @@ end
 
 function schema.fits(node)
   return fits(node, 0)
+end
+
+-- --- the other way -------------------------------------------------------------------
+
+local COUNTS = { "minItems", "maxItems", "minLength", "maxLength", "minProperties",
+  "maxProperties" }
+
+-- Google's way to allow null, in JSON Schema's words.
+local function allow_null(node)
+  node.nullable = nil
+  if type(node.type) == "string" then node.type = host.array { node.type, "null" } end
+  if common.is_list(node.enum) then
+    node.enum = host.array { table.unpack(node.enum) }
+    node.enum[#node.enum + 1] = host.null
+  end
+  if not node.type and common.is_list(node.anyOf) then
+    node.anyOf = host.array { table.unpack(node.anyOf) }
+    node.anyOf[#node.anyOf + 1] = { type = "null" }
+  end
+end
+
+local function list_plain(list, depth)
+  local out = host.array {}
+  for i, inner in ipairs(list) do out[i] = schema.plain(inner, depth) end
+  return out
+end
+
+-- Google's subset as JSON Schema: types in small letters, null as a type, numbers
+-- that came as texts.
+function schema.plain(node, depth)
+  depth = depth or 0
+  if not common.is_object(node) or depth > 30 then return node end
+  local out = common.with(node, {})
+  if type(out.type) == "string" then
+    out.type = out.type ~= "TYPE_UNSPECIFIED" and out.type:lower() or nil
+  end
+  for _, key in ipairs(COUNTS) do
+    if type(out[key]) == "string" then out[key] = math.tointeger(tonumber(out[key])) end
+  end
+  if out.format == "enum" then out.format = nil end
+  if common.is_object(out.properties) then
+    local properties = {}
+    for name, inner in pairs(out.properties) do
+      properties[name] = schema.plain(inner, depth + 1)
+    end
+    out.properties = properties
+  end
+  if common.is_list(out.anyOf) then out.anyOf = list_plain(out.anyOf, depth + 1) end
+  out.items = schema.plain(out.items, depth + 1)
+  if out.nullable == true then allow_null(out) end
+  return out
 end
 
 -- An object without properties is refused as a function's parameters: such a

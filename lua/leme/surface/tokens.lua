@@ -1,8 +1,9 @@
--- leme.surface.tokens: an estimate of how many tokens a body of /v1/messages weighs.
--- Pure.
+-- leme.surface.tokens: an estimate of how many tokens a body of /v1/messages or of
+-- Gemini's countTokens weighs. Pure.
 
 local host = require "leme.host"
 local common = require "leme.dialect.common"
+local words = require "leme.dialect.gemini_words"
 
 local tokens = {}
 
@@ -79,6 +80,55 @@ function tokens.messages(body)
   local format = common.given(config.format) or common.given(body.output_format)
   if format then sum = sum + SCHEMA + json_tokens(common.table(format).schema) end
   if seen.cited then sum = sum + CITATIONS end
+  return math.max(1, math.ceil(sum))
+end
+
+-- --- Gemini's --------------------------------------------------------------------------------
+
+-- Measured on recorded requests, too; tools and results weigh less than their JSON.
+local GEMINI_BASE, GEMINI_BYTES, GEMINI_JSON = 2, 4.3, 6
+local GEMINI_MEDIA, GEMINI_PAGE_BYTES = 258, 60000
+local member = words.member
+
+-- Pictures weigh the same whatever their size; of other files the bytes tell little.
+local function media_tokens(part)
+  local data = common.table(member(part, "inlineData"))
+  local bytes = #(common.text(member(data, "data")) or "")
+  local media = common.text(member(data, "mimeType")) or "image/"
+  if media:sub(1, 6) == "image/" then return GEMINI_MEDIA end
+  return GEMINI_MEDIA * math.max(1, math.ceil(bytes / GEMINI_PAGE_BYTES))
+end
+
+local function gemini_text(text)
+  return text_tokens(text) * BYTES_PER_TOKEN / GEMINI_BYTES
+end
+
+local function part_tokens(part)
+  local text = member(part, "text")
+  if type(text) == "string" then return gemini_text(text) end
+  if member(part, "inlineData") or member(part, "fileData") then return media_tokens(part) end
+  return #host.encode(part) / GEMINI_JSON
+end
+
+local function content_tokens(content)
+  if type(content) == "string" then return gemini_text(content) end
+  local sum, parts = 0, member(common.table(content), "parts")
+  if common.is_object(parts) then parts = { parts } end
+  for _, part in ipairs(common.table(parts)) do sum = sum + part_tokens(common.table(part)) end
+  return sum
+end
+
+-- ${body}: of generateContent, or one that holds such a body.
+function tokens.gemini(body)
+  body = common.table(body)
+  body = common.table(member(body, "generateContentRequest") or body)
+  local sum = GEMINI_BASE + content_tokens(member(body, "systemInstruction"))
+  local contents = member(body, "contents")
+  if common.is_object(contents) then contents = { contents } end
+  for _, content in ipairs(common.table(contents)) do sum = sum + content_tokens(content) end
+  for _, tool in ipairs(common.table(member(body, "tools"))) do
+    sum = sum + #host.encode(tool) / GEMINI_JSON
+  end
   return math.max(1, math.ceil(sum))
 end
 
