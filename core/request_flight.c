@@ -81,8 +81,8 @@ static void flight_end(struct flight *f, enum error_type e, const char *detail)
 
     if (f->phase == FLIGHT_ENDED)
         return;
-    /* First: the sentence may be the transfer's own. */
-    if (detail)
+    /* First: the sentence may be the transfer's own; or ours already. */
+    if (detail && detail != f->detail)
         snprintf(f->detail, sizeof f->detail, "%s", detail);
     if (e)
         source_counted(f);

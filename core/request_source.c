@@ -67,7 +67,8 @@ static void pump(struct flight *f)
 {
     const struct transfer_state *ts = transfer_state(f->transfer);
     struct sse_event e;
-    enum sse_result got = SSE_MORE;
+    /* Unless a look at the bytes says otherwise, there may be another one. */
+    enum sse_result got = SSE_EVENT;
     size_t len, at = 0;
     const char *bytes = transfer_bytes(f->transfer, &len);
 

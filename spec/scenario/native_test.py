@@ -262,7 +262,7 @@ def long_translated(w):
     equal(answer.text, "hï", "text beside a shadow")
     shadow = [e for e in server.record(answer.id) if e["kind"] == "attempt" and
               e["target"] == "a/x"]
-    equal([e["error"] for e in shadow], [""], "the shadow's end")
+    equal([(e["error"], e["detail"]) for e in shadow], [("", "")], "the shadow's end")
 
 
 @promise("what nobody here has heard of passes to the vendor that may have; a "
