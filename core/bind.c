@@ -329,4 +329,5 @@ void bind_push_host(lua_State *L, struct bind *b)
     bind_open_request(L, b);
     bind_open_edit(L, b);
     bind_open_node(L, b);
+    bind_open_files(L, b);
 }

@@ -33,6 +33,7 @@ void bind_open_shared(lua_State *L, struct bind *b);
 void bind_open_request(lua_State *L, struct bind *b);
 void bind_open_edit(lua_State *L, struct bind *b);
 void bind_open_node(lua_State *L, struct bind *b);
+void bind_open_files(lua_State *L, struct bind *b);
 
 /** Member ${key} of an object of the body, or JSON_NONE; raises when the client
  * has it twice. */

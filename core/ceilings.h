@@ -45,6 +45,7 @@
 #define CEIL_LUA_STRING (1 * MIB)           /* a string made by the bounded library */
 #define CEIL_LUA_UNPACK 1000
 #define CEIL_LUA_COROUTINES 64              /* alive, a policy's own */
+#define CEIL_RECORDED_FILES 20000           /* below a mock's recordings */
 #define CEIL_OPS 64                         /* operations of one step */
 #define CEIL_ATTEMPTS 4                     /* setting: max_attempts of a model */
 #define CEIL_FLIGHTS 16                     /* calls of one request in the air */

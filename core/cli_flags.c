@@ -18,8 +18,10 @@ const struct cli_command cli_commands[] = {
      "One line a finding, \"file:line: error: message\", then their number.\n"
      "CONFIG may be - for stdin. With --online, a line for each key as well.\n",
      0, 1, cli_check},
-    {"mock", "", "play an OpenAI-compatible provider",
-     "The same request gets the same answer; nothing leaves this machine.\n",
+    {"mock", "", "play any provider, in its own wire format",
+     "The path chooses the format: /v1/messages, :generateContent, /v2/chat and so on;\n"
+     "a vendor before it (/deepseek/v1/chat/completions) its particulars. The same\n"
+     "request gets the same answer; nothing leaves this machine.\n",
      0, 0, cli_mock},
     {"reload", "", "make a running server read its files again",
      "A faulty configuration or policy is refused and the old one goes on.\n",
@@ -64,6 +66,10 @@ const struct cli_flag cli_flags[] = {
     {CLI_STATUS, " mock ", "status", "CODE", "of failures; alone it fails every request"},
     {CLI_RETRY_AFTER, " mock ", "retry-after", "SECONDS", "sent with failures"},
     {CLI_CUT_AFTER, " mock ", "cut-after", "EVENTS", "then the connection breaks"},
+    {CLI_FORMAT, " mock ", "format", "DIALECT",
+     "whose particulars, where the path names no vendor"},
+    {CLI_RECORDINGS, " mock ", "recordings", "DIR",
+     "play what was recorded there, by the name in `model`"},
     {CLI_SCRIPT, " mock ", "script", "FILE", "these and more as a JSON object, alone"},
 
     {CLI_ADMIN, " reload status target ", "admin", "ADDRESS",

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { WORKERS_MAX = 256, SCRIPT_BYTES = 1 << 20, MOCK_BYTES = 512 };
+enum { WORKERS_MAX = 256, SCRIPT_BYTES = 1 << 20, MOCK_BYTES = 8192 };
 
 /* --- the way a server goes ------------------------------------------------ */
 
@@ -244,10 +244,23 @@ static int add_key(const struct cli_args *args, const struct mock_key *k,
     return CLI_OK;
 }
 
+static void add_text(FILE *out, const char *key, const char *value, bool first)
+{
+    fprintf(out, "%s\"%s\":\"", first ? "" : ",", key);
+    for (; *value; value++)
+        if ((unsigned char)*value < 0x20 || strchr("\"\\", *value))
+            fprintf(out, "\\u%04x", (unsigned char)*value);
+        else
+            fputc(*value, out);
+    fputc('"', out);
+}
+
 /* The flags as the options of lua/leme/mock.lua. 0, or the exit status after
  * saying why. */
 static int mock_flags(const struct cli_args *args, char *text, int *given)
 {
+    static const struct { enum cli_name id; const char *key; } texts[] = {
+        {CLI_FORMAT, "format"}, {CLI_RECORDINGS, "recordings"}};
     FILE *out = fmemopen(text, MOCK_BYTES, "w");
     int status = CLI_OK;
     size_t i;
@@ -260,8 +273,12 @@ static int mock_flags(const struct cli_args *args, char *text, int *given)
     for (i = 0; i < sizeof mock_keys / sizeof *mock_keys && !status; i++)
         if (args->value[mock_keys[i].id])
             status = add_key(args, &mock_keys[i], out, !(*given)++);
+    for (i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (args->value[texts[i].id])
+            add_text(out, texts[i].key, args->value[texts[i].id], !(*given)++);
     fputc('}', out);
-    fclose(out);
+    if (fclose(out) && !status)
+        status = cli_wrong(args->command, "the flags are too long: use --script");
     return status;
 }
 

@@ -68,6 +68,11 @@ struct daemon_fault {
     char where[300];
 };
 
+/* An address of the mock, one a dialect. */
+struct mock_base {
+    struct mock_base *next;
+    char text[];
+};
 struct daemon_build;
 
 struct leme_server {
@@ -128,8 +133,7 @@ struct leme_server {
 
     struct leme_server *mock;       /* plays the mocked providers; or NULL */
     pthread_t mock_thread;
-    char mock_base[DAEMON_ADDRESS + 16];
-    char mock_dialect[8];
+    struct mock_base *mock_bases;   /* owned; what providers' bases point to */
 };
 
 /* daemon.c */

@@ -11,6 +11,7 @@
 #include "json.h"
 #include "thread.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,7 +69,7 @@ static int add_value(struct buf *b, struct json_view v, unsigned depth)
 static int write_config(struct buf *b, const char *script)
 {
     return buf_adds(b, "provider \"nowhere\" { base = \"http://127.0.0.1:9\" }\n"
-                       "settings { workers = 1 }\n"
+                       "settings { workers = 1, step_limit = 1 }\n"
                        "model \"*\" { policy = \"@leme.mock\", "
                        "default_route = { \"nowhere/none\" }, knobs = ") ||
            add_value(b, json_view(script, strlen(script)), CEIL_JSON_DEPTH) ||
@@ -114,6 +115,13 @@ static void *run_mock(void *arg)
     return NULL;
 }
 
+static int mock_failed(struct daemon_fault *fault, const char *why)
+{
+    fault->code = LEME_CANNOT_BIND;
+    snprintf(fault->message, sizeof fault->message, "the mock provider: %s", why);
+    return -1;
+}
+
 static int start_mock(struct leme_server *s, struct daemon_fault *fault)
 {
     struct leme_server_options own = {.size = sizeof own,
@@ -132,16 +140,43 @@ static int start_mock(struct leme_server *s, struct daemon_fault *fault)
     }
     if (thread_start(&s->mock_thread, run_mock, mock, s->options.kill_signal)) {
         leme_server_free(mock);
-        fault->code = LEME_CANNOT_BIND;
-        snprintf(fault->message, sizeof fault->message,
-                 "the mock provider: no thread can be started");
-        return -1;
+        return mock_failed(fault, "no thread can be started");
     }
     s->mock = mock;
-    snprintf(s->mock_dialect, sizeof s->mock_dialect, "openai");
-    snprintf(s->mock_base, sizeof s->mock_base, "http://%s/v1",
-             leme_server_address(mock, 0));
     return 0;
+}
+
+static struct mock_base *keep_base(struct leme_server *s, const char *text,
+                                   size_t size)
+{
+    struct mock_base *b = malloc(offsetof(struct mock_base, text) + size);
+
+    if (!b)
+        return NULL;
+    memcpy(b->text, text, size);
+    b->next = s->mock_bases;
+    s->mock_bases = b;
+    return b;
+}
+
+/* The address at which the mock speaks ${dialect}: kept as long as the mock,
+ * since configurations of several generations name it. NULL: no memory. */
+static char *mock_base(struct leme_server *s, const char *dialect)
+{
+    const char *at = leme_server_address(s->mock, 0);
+    size_t size = strlen("http:////v1") + strlen(at) + strlen(dialect) + 1;
+    char *text = malloc(size);
+    struct mock_base *b = s->mock_bases;
+
+    if (!text)
+        return NULL;
+    snprintf(text, size, "http://%s/%s/v1", at, dialect);
+    while (b && strcmp(b->text, text) != 0)
+        b = b->next;
+    if (!b)
+        b = keep_base(s, text, size);
+    free(text);
+    return b ? b->text : NULL;
 }
 
 int daemon_mock(struct leme_server *s, struct config *c,
@@ -154,10 +189,9 @@ int daemon_mock(struct leme_server *s, struct config *c,
             continue;
         if (!s->mock && start_mock(s, fault))
             return -1;
-        p->base = s->mock_base;
-        /* The mock speaks OpenAI's formats and Anthropic's, no other. */
-        if (!p->service && strcmp(p->dialect, "anthropic") != 0)
-            p->dialect = s->mock_dialect;
+        p->base = mock_base(s, p->service ? "service" : p->dialect);
+        if (!p->base)
+            return mock_failed(fault, "not enough memory");
         p->path = p->proxy = p->ca_file = NULL;
     }
     return 0;
@@ -171,4 +205,9 @@ void daemon_mock_free(struct leme_server *s)
     pthread_join(s->mock_thread, NULL);
     leme_server_free(s->mock);
     s->mock = NULL;
+    for (struct mock_base *b = s->mock_bases, *next; b; b = next) {
+        next = b->next;
+        free(b);
+    }
+    s->mock_bases = NULL;
 }

@@ -21,7 +21,8 @@
 
 static const char *const op_names[] = {"chat", "completions", "embeddings",
                                        "messages", "responses", "gemini",
-                                       "gemini_embeddings", "service"};
+                                       "gemini_embeddings", "mistral",
+                                       "mistral_embeddings", "mock"};
 _Static_assert(sizeof op_names / sizeof *op_names == REQUEST_OPS, "one name each");
 
 const char *request_op_name(enum request_op op)
@@ -144,10 +145,7 @@ static struct request *request_new(struct requests *rs,
     id = in->header(in->owner, "x-request-id", &len);
     request_id(id, id ? len : 0, r->id);
     request_read_trace(r);
-    text_copy(r->api, sizeof r->api, op_names[in->op], strlen(op_names[in->op]));
-    if (in->service)
-        snprintf(r->api, sizeof r->api, "%s:%.*s", op_names[in->op],
-                 (int)in->service_len, in->service);
+    r->api = op_names[in->op];
     r->prev = rs->last;
     if (rs->last)
         rs->last->next = r;

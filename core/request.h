@@ -64,7 +64,9 @@ enum request_op { REQUEST_CHAT, REQUEST_COMPLETIONS, REQUEST_EMBEDDINGS,
                   REQUEST_RESPONSES,  /* OpenAI's newer */
                   REQUEST_GEMINI,     /* Google's generateContent */
                   REQUEST_GEMINI_EMBED,   /* its embeddings */
-                  REQUEST_SERVICE,    /* a mock plays a side service */
+                  REQUEST_MISTRAL,    /* its own clients, OpenAI's paths */
+                  REQUEST_MISTRAL_EMBED,
+                  REQUEST_MOCK,       /* a mock answers, whatever it is */
                   REQUEST_OPS };
 
 /** The name of an operation in logs and metrics: "chat". */
@@ -73,8 +75,6 @@ const char *request_op_name(enum request_op op);
 /** Where a request comes from and where its answer goes. */
 struct request_input {
     enum request_op op;
-    const char *service;        /* REQUEST_SERVICE: its name; copied */
-    size_t service_len;
     const char *model;          /* that the path names; borrowed during begin.
                                    NULL: the body names it */
     const char *verb;           /* Gemini's, with the way to stream; static */

@@ -18,11 +18,13 @@
 static const char *const paths[] = {"/chat/completions", "/completions",
                                     "/embeddings", "/chat/completions",
                                     "/chat/completions", "/chat/completions",
-                                    "/embeddings", "/service"};
+                                    "/embeddings", "/chat/completions",
+                                    "/embeddings", ""};
 
 static const char *const apis[] = {"chat", "completions", "embeddings",
                                    "messages", "responses", "gemini",
-                                   "gemini_embeddings", "service"};
+                                   "gemini_embeddings", "mistral",
+                                   "mistral_embeddings", "mock"};
 _Static_assert(sizeof paths / sizeof *paths == REQUEST_OPS &&
                sizeof apis / sizeof *apis == REQUEST_OPS, "one each");
 

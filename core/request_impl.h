@@ -139,7 +139,7 @@ struct request {
     struct request_input in;
     char id[129];
     char trace[64];                 /* traceparent to send upstream */
-    char api[64];                   /* what the policy sees as req.api */
+    const char *api;                /* what the policy sees as req.api */
     uint64_t seed;                  /* of the plan's dice */
     int model;                      /* index into config.models */
     bool stream, include_usage;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A client that speaks Anthropic's Messages, OpenAI's Responses or Gemini's
- * generateContent: its request becomes a chat completion before a policy sees it,
- * and what is relayed becomes its own format on the way out, event by event.
+ * A client that speaks Anthropic's Messages, OpenAI's Responses, Gemini's
+ * generateContent, or chat completions as Mistral's clients read them: its request
+ * becomes a chat completion before a policy sees it, and what is relayed becomes
+ * its own format on the way out, event by event.
  */
 #include "request_impl.h"
 
@@ -12,7 +13,8 @@
 
 static const char *const names[REQUEST_OPS] = {
     [REQUEST_MESSAGES] = "messages", [REQUEST_RESPONSES] = "responses",
-    [REQUEST_GEMINI] = "gemini", [REQUEST_GEMINI_EMBED] = "gemini"};
+    [REQUEST_GEMINI] = "gemini", [REQUEST_GEMINI_EMBED] = "gemini",
+    [REQUEST_MISTRAL] = "mistral", [REQUEST_MISTRAL_EMBED] = "mistral"};
 
 static struct surface_context context_of(const struct request *r)
 {

@@ -90,25 +90,38 @@ static struct asked find_path(const char *path, size_t len)
         a.open = paths[i].open;
         return a;
     }
-    if (len > 8 && memcmp(path, "/models/", 8) == 0) {
+    if (len > 8 && memcmp(path, "/models/", 8) == 0)
         find_model_path(path + 8, len - 8, &a);
-    } else if (len > 9 && memcmp(path, "/service/", 9) == 0) {
-        a.route = ROUTE_SERVICE;
-        a.post = true;
-        a.name = path + 9;
-        a.name_len = len - 9;
-    }
     return a;
 }
 
-static struct asked asked_of(const struct conn *c)
+static struct asked asked_path(const struct conn *c)
 {
-    const struct http1_head *h = conn_head(c);
+    const struct http1_span *path = &conn_head(c)->path;
+
+    return find_path(conn_bytes(c) + path->at, path->len);
+}
+
+/* A mock has one model, which takes every name; its policy knows the paths. */
+static bool is_mock(const struct server *s)
+{
+    return config_find_model(server_config(s), "*", 1) >= 0;
+}
+
+static struct asked asked_of(const struct server *s, const struct conn *c)
+{
     struct asked a = {.route = ROUTE_OPTIONS, .open = true};
 
-    if (h->method == HTTP1_OPTIONS)
+    if (conn_head(c)->method == HTTP1_OPTIONS)
         return a;
-    return find_path(conn_bytes(c) + h->path.at, h->path.len);
+    a = asked_path(c);
+    if (!a.open && is_mock(s))
+        return (struct asked){.route = ROUTE_MOCK};
+    if (a.route == ROUTE_CHAT && server_is_mistral(c))
+        a.route = ROUTE_MISTRAL;
+    if (a.route == ROUTE_EMBEDDINGS && server_is_mistral(c))
+        a.route = ROUTE_MISTRAL_EMBED;
+    return a;
 }
 
 /* -- refusing -------------------------------------------------------------- */
@@ -186,7 +199,7 @@ bool server_refuse(struct server *s, struct conn *c, struct conn_refusal *no,
     char id[129];
     size_t len;
     const char *theirs = server_header(c, "x-request-id", &len);
-    struct asked a = asked_of(c);
+    struct asked a = asked_of(s, c);
 
     request_id(theirs, theirs ? len : 0, id);
     fill_refusal(s, no, server_surface(c, &a), e, status, message, id);
@@ -233,7 +246,7 @@ static const char *key_of(const struct conn *c, char *room, size_t size,
     }
     /* Gemini's older clients know no other place. Nothing keeps a request's
      * target, so the key is in no log and no record. */
-    if (!asked_of(c).gemini || !server_query_key(c, room, size))
+    if (!asked_path(c).gemini || !server_query_key(c, room, size))
         return NULL;
     *len = strlen(room);
     return room;
@@ -322,11 +335,15 @@ static bool encoded(const struct conn *c)
 
 static bool method_fits(const struct http1_head *h, const struct asked *a)
 {
+    bool get = h->method == HTTP1_GET || h->method == HTTP1_HEAD;
+
     if (a->route == ROUTE_OPTIONS)
         return true;
+    if (a->route == ROUTE_MOCK)
+        return get || h->method == HTTP1_POST;
     if (a->post)
         return h->method == HTTP1_POST;
-    return h->method == HTTP1_GET || h->method == HTTP1_HEAD;
+    return get;
 }
 
 static bool admit(struct server *s, struct conn *c, const struct asked *a,
@@ -340,7 +357,7 @@ static bool admit(struct server *s, struct conn *c, const struct asked *a,
                       "this endpoint needs a key that is configured here, as "
                       "`Authorization: Bearer KEY`, `x-api-key: KEY` or "
                       "`x-goog-api-key: KEY`");
-    if (!a->post)
+    if (!a->post && a->route != ROUTE_MOCK)
         return true;
     if (encoded(c))
         return server_refuse(s, c, no, ERROR_caller_invalid_request, 415,
@@ -373,11 +390,8 @@ static bool on_head(void *arg, struct conn *c, struct conn_refusal *no)
 {
     struct server *s = arg;
     const struct http1_head *h = conn_head(c);
-    struct asked a = asked_of(c);
+    struct asked a = asked_of(s, c);
 
-    /* Only a mock, whose one model takes every name, plays services. */
-    if (a.route == ROUTE_SERVICE && config_find_model(server_config(s), "*", 1) < 0)
-        a.route = ROUTE_NONE;
     /* A verb that is not known reads as part of a model's name. */
     if (a.route == ROUTE_MODEL && a.gemini && h->method == HTTP1_POST)
         a.route = ROUTE_NONE;
@@ -398,6 +412,17 @@ static const char *input_header(void *owner, const char *name, size_t *len)
     struct pending *p = owner;
 
     return server_header(p->conn, name, len);
+}
+
+/* A mock reads the target, as HTTP/2 names it; to others it may hold a key. */
+static const char *mock_header(void *owner, const char *name, size_t *len)
+{
+    struct pending *p = owner;
+
+    if (strcmp(name, ":path") != 0)
+        return server_header(p->conn, name, len);
+    *len = conn_head(p->conn)->target.len;
+    return conn_bytes(p->conn) + conn_head(p->conn)->target.at;
 }
 
 static size_t input_flush(void *owner)
@@ -441,31 +466,26 @@ static void let_go(struct pending *p)
 
 static enum request_op op_of(enum route route)
 {
-    switch (route) {
-    case ROUTE_COMPLETIONS:
-        return REQUEST_COMPLETIONS;
-    case ROUTE_EMBEDDINGS:
-        return REQUEST_EMBEDDINGS;
-    case ROUTE_MESSAGES:
-        return REQUEST_MESSAGES;
-    case ROUTE_RESPONSES:
-        return REQUEST_RESPONSES;
-    case ROUTE_GEMINI:
-        return REQUEST_GEMINI;
-    case ROUTE_GEMINI_EMBED:
-        return REQUEST_GEMINI_EMBED;
-    case ROUTE_SERVICE:
-        return REQUEST_SERVICE;
-    default:
-        return REQUEST_CHAT;
-    }
+    static const enum request_op ops[ROUTE_NONE] = {
+        [ROUTE_COMPLETIONS] = REQUEST_COMPLETIONS,
+        [ROUTE_EMBEDDINGS] = REQUEST_EMBEDDINGS,
+        [ROUTE_MESSAGES] = REQUEST_MESSAGES,
+        [ROUTE_RESPONSES] = REQUEST_RESPONSES,
+        [ROUTE_GEMINI] = REQUEST_GEMINI,
+        [ROUTE_GEMINI_EMBED] = REQUEST_GEMINI_EMBED,
+        [ROUTE_MISTRAL] = REQUEST_MISTRAL,
+        [ROUTE_MISTRAL_EMBED] = REQUEST_MISTRAL_EMBED,
+        [ROUTE_MOCK] = REQUEST_MOCK};
+
+    return ops[route];      /* REQUEST_CHAT is 0 */
 }
+_Static_assert(REQUEST_CHAT == 0, "what a route without a row asks for");
 
 static void on_request(void *arg, struct conn *c)
 {
     struct server *s = arg;
     struct pending *p = conn_user(c);
-    struct asked a = asked_of(c);
+    struct asked a = asked_of(s, c);
     struct request_input in = {
         .client = p ? p->client : -1, .peer = conn_peer(c),
         .received = conn_received(c), .reply = conn_reply(c),
@@ -481,10 +501,10 @@ static void on_request(void *arg, struct conn *c)
         return;
     }
     in.op = op_of(a.route);
-    if (in.op == REQUEST_SERVICE) {
-        in.service = a.name;
-        in.service_len = a.name_len;
-    }
+    if (in.op == REQUEST_MOCK)
+        in.header = mock_header;
+    if (in.op == REQUEST_MISTRAL_EMBED)
+        in.verb = "embeddings";
     if (a.verb) {
         if (!http1_decode(a.name, a.name_len, model, sizeof model))
             model[0] = '\0';

@@ -22,8 +22,9 @@ struct server {
 
 enum route { ROUTE_CHAT, ROUTE_COMPLETIONS, ROUTE_EMBEDDINGS, ROUTE_MODELS,
              ROUTE_MODEL, ROUTE_MESSAGES, ROUTE_RESPONSES, ROUTE_COUNT,
-             ROUTE_GEMINI, ROUTE_GEMINI_EMBED, ROUTE_SERVICE, ROUTE_LIVE,
-             ROUTE_READY, ROUTE_OPTIONS, ROUTE_NONE };
+             ROUTE_GEMINI, ROUTE_GEMINI_EMBED, ROUTE_MISTRAL,
+             ROUTE_MISTRAL_EMBED, ROUTE_MOCK, ROUTE_LIVE, ROUTE_READY,
+             ROUTE_OPTIONS, ROUTE_NONE };
 
 /** What a request line asks for. */
 struct asked {
@@ -31,7 +32,7 @@ struct asked {
     bool post, open;
     bool gemini;                    /* a path of Gemini's API */
     const char *verb;               /* Gemini's: "generateContent"; static */
-    const char *name;               /* behind /models/ or /service/ */
+    const char *name;               /* behind /models/ */
     size_t name_len;
 };
 
@@ -42,8 +43,10 @@ bool server_refuse(struct server *s, struct conn *c, struct conn_refusal *no,
                    enum error_type e, int status, const char *message);
 /** Answer models, health and OPTIONS. */
 void server_answer(struct server *s, struct conn *c, const struct asked *a);
+/** One of Mistral's own clients, by its User-Agent. */
+bool server_is_mistral(const struct conn *c);
 /** What the client expects answers of the engine's own in: "gemini", "messages",
- * or NULL: OpenAI's. */
+ * "mistral", or NULL: OpenAI's. */
 const char *server_surface(const struct conn *c, const struct asked *a);
 /** The value of a header of the client; NULL: there is none. */
 const char *server_header(const struct conn *c, const char *name, size_t *len);

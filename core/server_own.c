@@ -46,6 +46,16 @@ static bool has(const struct conn *c, const char *name)
     return server_header(c, name, &len) != NULL;
 }
 
+/* They say who they are, and read answers more strictly than OpenAI's do. */
+bool server_is_mistral(const struct conn *c)
+{
+    size_t len;
+    const char *agent = server_header(c, "user-agent", &len);
+
+    return agent && (memmem(agent, len, "@mistralai/mistralai", 20) ||
+                     memmem(agent, len, "mistral-client", 14));
+}
+
 /* Of the list of models path and method are the same for OpenAI's clients and
  * Anthropic's; the headers tell them apart. */
 const char *server_surface(const struct conn *c, const struct asked *a)
@@ -54,8 +64,12 @@ const char *server_surface(const struct conn *c, const struct asked *a)
         return "gemini";
     if (a->route == ROUTE_MESSAGES || a->route == ROUTE_COUNT)
         return "messages";
+    if (a->route == ROUTE_MISTRAL || a->route == ROUTE_MISTRAL_EMBED)
+        return "mistral";
     if (a->route != ROUTE_MODELS && a->route != ROUTE_MODEL)
         return NULL;
+    if (server_is_mistral(c))
+        return "mistral";
     if (has(c, "anthropic-version"))
         return "messages";
     if (has(c, "authorization"))
@@ -78,6 +92,14 @@ static void add_anthropic(struct buf *b, const char *name)
                 "\"created_at\":\"1970-01-01T00:00:00Z\"}", name, name);
 }
 
+/* A list of theirs without these is empty to their clients. */
+static void add_mistral(struct buf *b, const char *name)
+{
+    buf_addf(b, "{\"id\":%s,\"object\":\"model\",\"created\":0,"
+                "\"owned_by\":\"leme\",\"type\":\"base\","
+                "\"capabilities\":{\"completion_chat\":true}}", name);
+}
+
 static void add_gemini(struct buf *b, const char *name)
 {
     buf_addf(b, "{\"name\":\"models/%s,\"version\":\"leme\",\"displayName\":%s,"
@@ -95,6 +117,7 @@ struct shape {
 static const struct shape shapes[] = {
     {"messages", "{\"has_more\":false,\"data\":[", add_anthropic},
     {"gemini", "{\"models\":[", add_gemini},
+    {"mistral", "{\"object\":\"list\",\"data\":[", add_mistral},
     {NULL, "{\"object\":\"list\",\"data\":[", add_openai},
 };
 

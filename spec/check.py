@@ -135,8 +135,10 @@ def fuzz_suites():
                         ("corpus",), ASAN_ENV)
 
 
-def running_suites(san, groups):
+def running_suites(san, groups, directory):
     env = {"LEME": binary(san), **(ASAN_ENV if san else {})}
+    if os.path.isdir(directory):
+        env["RECORDINGS"] = directory
     label = " " + san if san else ""
     yield Suite("scenarios" + label, ["python3", "spec/scenario/run.py", binary(san)], groups,
                 env, 300)
@@ -155,13 +157,13 @@ def all_suites(directory):
     yield from fuzz_suites()
     if shared:
         yield from fixture_suites(directory, "", ("fixtures",))
-    yield from running_suites("", ("running",))
+    yield from running_suites("", ("running",), directory)
     yield from unit_suites(asan, ("address",), directory)
     if shared:
         yield from fixture_suites(directory, asan, ("address",))
-    yield from running_suites(asan, ("address",))
+    yield from running_suites(asan, ("address",), directory)
     yield from unit_suites(tsan, ("thread",), directory)
-    yield from running_suites(tsan, ("thread",))
+    yield from running_suites(tsan, ("thread",), directory)
 
 
 def wanted(suite, options):

@@ -9,25 +9,20 @@ local answer = require "leme.answer"
 local answers = require "leme.mock_answers"
 local task = require "leme.task"
 
--- Clients with another format are answered as chats; the engine translates.
-local PATHS = { chat = "/v1/chat/completions", completions = "/v1/completions",
-  embeddings = "/v1/embeddings", messages = "/v1/chat/completions",
-  responses = "/v1/chat/completions", gemini = "/v1/chat/completions",
-  gemini_embeddings = "/v1/embeddings" }
-
--- Knobs of any name: leme.mock_answers knows what it takes.
 local options = context.now.loading.given
 context.now.loading.values = options
+answers.check(options)
 
 local function wait(seconds)
   if seconds and seconds > 0 then leme.sleep(seconds) end
 end
 
+-- One step of a policy has room for so many events.
+local STEP = 32
+
 local function send_stream(plan)
-  plan.headers = plan.headers or {}
-  plan.headers["content-type"] = "text/event-stream"
   for i, event in ipairs(plan.stream) do
-    wait(event.delay)
+    wait(i % STEP == 0 and math.max(event.delay, 0.001) or event.delay)
     if i == 1 then
       task.push("open", plan.status, event.data, plan.headers, false, false)
     else
@@ -41,9 +36,7 @@ return leme.policy {
   name = "mock",
   route = function(req)
     local body = host.decode(host.body(req))
-    local service = req.api:match("^service:(.*)")
-    if service then return leme.respond(200, host.encode(answers.service(service, body))) end
-    local plan = answers.answer(body, PATHS[req.api], options, leme.random)
+    local plan = answers.answer(body, req.headers[":path"], options, leme.random, req.headers)
     if plan.stream then
       send_stream(plan)
       return answer.reply(plan.status, false)

@@ -13,7 +13,8 @@
 --   s:ping() -> text that keeps a connection alive
 --
 -- ctx = { id = of the request, model = as the client named it, created = Unix
--- seconds, request = the client's body, verb = Gemini's: "generateContent" }. A
+-- seconds, request = the client's body, verb = Gemini's: "generateContent",
+-- or Mistral's: "embeddings" }. A
 -- request is read with model and verb alone.
 --
 -- What a chat request has no word for stands beside it, under the names that the
@@ -34,7 +35,7 @@
 local surface = {}
 
 local FILES = { messages = "leme.surface.messages", responses = "leme.surface.responses",
-  gemini = "leme.surface.gemini" }
+  gemini = "leme.surface.gemini", mistral = "leme.surface.mistral" }
 
 -- Members of a body that Anthropic alone takes: other vendors are not sent them.
 surface.carriers = { "thinking", "output_config", "context_management", "mcp_servers",
@@ -45,7 +46,7 @@ surface.carriers = { "thinking", "output_config", "context_management", "mcp_ser
 function surface.find(name)
   local file = FILES[name]
   if not file then
-    error(("unknown surface %q; known are gemini, messages and responses")
+    error(("unknown surface %q; known are gemini, messages, mistral and responses")
       :format(tostring(name)), 2)
   end
   return require(file)

@@ -15,8 +15,9 @@ local translate = {}
 
 -- What clients speak when it is not OpenAI's; bodies of theirs were written here.
 local GEMINI = { gemini = true, gemini_embeddings = true }
-local OURS = { messages = true, responses = true, gemini = true, gemini_embeddings = true }
-local EMBEDS = { embeddings = true, gemini_embeddings = true }
+local OURS = { messages = true, responses = true, gemini = true, gemini_embeddings = true,
+  mistral = true, mistral_embeddings = true }
+local EMBEDS = { embeddings = true, gemini_embeddings = true, mistral_embeddings = true }
 
 local function data_lines(chunks)
   local out = {}

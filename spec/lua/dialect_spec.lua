@@ -251,6 +251,12 @@ describe("Anthropic", function()
     local made = request("anthropic", body, { model = "claude-sonnet-4-5" })
     assert.is_nil(made.body.thinking)
     assert.is_truthy(notes(made):find "thinking_blocks")
+    -- Also when the client has said it in Anthropic's own words.
+    body = loop_body "c1"
+    body.model, body.thinking = "claude-sonnet-4-5", { type = "enabled", budget_tokens = 2000 }
+    made = request("anthropic", body)
+    assert.is_nil(made.body.thinking)
+    assert.is_truthy(notes(made):find "thinking_blocks")
   end)
 
   it("is made to call a tool where it has no structured output, and is read back", function()
@@ -388,7 +394,19 @@ describe("errors", function()
     { 422, '{"object":"Error","message":[{"loc":["a"],"msg":"Extra"}]}', "provider_invalid_request" },
     { 400, '{"error":{"message":"{\\"error\\":{\\"message\\":\\"inner\\"}}"}}',
       "provider_invalid_request" },
-    { 402, "", "provider_billing" } }
+    { 402, "", "provider_billing" },
+    { 403, '{"error":{"message":"Input was flagged","code":403,"metadata":{"reasons":["violence"],'
+      .. '"provider_name":"x"}}}', "provider_content_filtered" },
+    { 400, '{"error":{"code":"1301","message":"unsafe"}}', "provider_content_filtered" },
+    { 429, '{"error":{"code":"1113","message":"recharge"}}', "provider_billing" },
+    { 400, '{"error":{"code":"1211","message":"no"}}', "provider_model_gone" },
+    { 403, '{"error":{"message":"no","code":403,"metadata":{"reasons":[]}}}', "provider_auth" },
+    { 400, '{"type":"error","error":{"type":"invalid_request_error",'
+      .. '"message":"Output blocked by content filtering policy"}}', "provider_content_filtered" },
+    { 400, '{"error":{"message":"Content Exists Risk","type":"invalid_request_error"}}',
+      "provider_content_filtered" },
+    { 400, '{"code":"x","error":"This model\'s maximum prompt length is 131072."}',
+      "provider_context_too_long" } }
 
   it("have one word, a sentence and a wait", function()
     local sentences = { [6] = "Bad Gateway", [7] = "Extra", [8] = "inner" }

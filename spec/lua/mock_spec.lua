@@ -51,7 +51,7 @@ describe("the mock", function()
     local plan, body = ask(user "Hi", { status = 429, retry_after = 7 })
     assert.equal(429, plan.status)
     assert.equal("7", plan.headers["retry-after"])
-    assert.equal("rate_limit_error", body.error.type)
+    assert.equal("rate_limit_exceeded", body.error.code)
     assert.equal(200, (ask(user "Hi", { error_rate = 0.4 })).status)
     assert.equal(500, (ask(user "Hi", { error_rate = 0.6 })).status)
   end)
@@ -66,7 +66,9 @@ describe("the mock", function()
       assert.same({ city = "example", days = 1 }, json.decode(call["function"].arguments))
     end
     local request = user("weather", { tools = { TOOL } })
-    request.messages[2] = { role = "tool", content = "sunny", tool_call_id = "x" }
+    request.messages[2] = { role = "assistant", tool_calls = { { id = "x", type = "function",
+      ["function"] = { name = "weather", arguments = "{}" } } } }
+    request.messages[3] = { role = "tool", content = "sunny", tool_call_id = "x" }
     assert.equal("stop", select(2, ask(request)).choices[1].finish_reason)
   end)
 

@@ -289,6 +289,6 @@ end)
 describe("surface.find", function()
   it("names what is known when a name is not", function()
     assert.has_error(function() room.surface.find "mesages" end,
-      'unknown surface "mesages"; known are gemini, messages and responses')
+      'unknown surface "mesages"; known are gemini, messages, mistral and responses')
   end)
 end)

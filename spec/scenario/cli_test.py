@@ -609,6 +609,72 @@ def the_mock_takes_a_script():
         status_is(leme("mock", "--script", os.path.join(path, "nowhere")), 4)
 
 
+@promise
+def the_mock_plays_every_format_on_one_port():
+    with Server("mock", "--listen", "127.0.0.1:0", "--latency", "0", "--pace", "0",
+                "--format", "mistral") as mock:
+        for path, sign in [("/v1/chat/completions", "num_cached_tokens"),
+                           ("/deepseek/chat/completions", "prompt_cache_hit_tokens"),
+                           ("/anthropic/v1/messages", "max_tokens: Field required"),
+                           ("/v1beta/models/m:generateContent", "Unknown name"),
+                           ("/v2/chat", "finish_reason")]:
+            body = mock.ask(path=path)[1]
+            expect(sign in body, path, body)
+        answer, body = mock.ask(path="/v1/nothing")
+        expect(answer.status == 404 and "/v1/nothing" in body, answer.status, body)
+        client = http.client.HTTPConnection("127.0.0.1", mock.port, timeout=PATIENCE)
+        client.request("GET", "/v1beta/models")
+        expect(b'"models/mock"' in client.getresponse().read(), "no list of models")
+        client.request("POST", "/v1/messages", "{")
+        expect(client.getresponse().status == 400, "half a body is taken")
+        client.close()
+    wrong = leme("mock", "--format", "deepsek")
+    status_is(wrong, 3)
+    expect("did you mean \"deepseek\"?" in wrong.stderr, wrong.stderr)
+
+
+@promise
+def the_mock_plays_what_was_recorded():
+    said = "data: {\"a\":1}\n\ndata: [DONE]\n\n"
+    with folder(said__resp__sse=said, busy__resp__json="{}",
+                busy__meta__json=json.dumps({"status": 503})) as path:
+        with Server("mock", "--listen", "127.0.0.1:0", "--latency", "0", "--pace", "0",
+                    "--recordings", path) as mock:
+            answer, body = mock.ask(model="said")
+            expect(answer.getheader("x-mock-recording") == "said" and body == said, body)
+            expect(mock.ask(model="busy")[0].status == 503)
+            answer, body = mock.ask(model="none")
+            expect(not answer.getheader("x-mock-recording") and "Hello" in body, body)
+        nowhere = os.path.join(path, "nowhere")
+        wrong = leme("mock", "--recordings", nowhere)
+        status_is(wrong, 3)
+        expect(nowhere in wrong.stderr, wrong.stderr)
+
+
+MOCKED = """listen { "127.0.0.1:0" }
+admin { "unix:leme.sock" }
+provider "gem" { dialect = "gemini", base = "https://example.com", mock = "always" }
+provider "claude" { dialect = "anthropic", base = "https://example.com", mock = "always" }
+provider "mistral" { mock = "always" }
+model "g" { "gem/gemini-2.5-flash" }
+model "a" { "claude/claude-sonnet-4-5" }
+model "m" { "mistral/mistral-large" }
+"""
+
+
+@promise
+def a_mocked_provider_speaks_its_own_dialect():
+    with folder(leme__lua=MOCKED) as path:
+        with Server("run", "--workers", "1", "--env-file", "/dev/null", cwd=path) as server:
+            for model in "gam":
+                answer, body = server.ask(model=model)
+                expect(answer.status == 200 and "Hello" in body, model, body)
+                said = json.loads(body)["choices"][0]
+                # Only Google and Anthropic have reasons of their own to pass on.
+                native = {"g": "STOP", "a": "end_turn", "m": None}[model]
+                expect(said.get("native_finish_reason") == native, said)
+
+
 # ---------------------------------------------------------------------------------------
 
 

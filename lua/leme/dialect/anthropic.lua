@@ -160,6 +160,8 @@ local function loop_lost_thoughts(list)
   return false
 end
 
+local LOST = "the calls of this tool loop lost their thinking_blocks"
+
 local function budget_thinking(effort, budget, out, list, ledger)
   if effort == "none" and not budget then return nil end
   budget = budget or BUDGETS[effort]
@@ -168,7 +170,7 @@ local function budget_thinking(effort, budget, out, list, ledger)
     return ledger:drop("reasoning_effort", "max_tokens leaves no room for 1024 tokens of thinking")
   end
   if loop_lost_thoughts(list) then
-    return ledger:drop("reasoning_effort", "the calls of this tool loop lost their thinking_blocks")
+    return ledger:drop("reasoning_effort", LOST)
   end
   return { type = "enabled", budget_tokens = budget }
 end
@@ -196,7 +198,12 @@ local function read_thinking(body, can, out, conversation, ledger)
   local effort, budget = common.effort(body)
   local native = common.given(body.thinking)
   if type(native) == "table" then
-    if fits_thinking(native, can, out) then return native end
+    if fits_thinking(native, can, out) then
+      if native.type ~= "enabled" or not loop_lost_thoughts(conversation.turns) then
+        return native
+      end
+      return ledger:drop("thinking", LOST)
+    end
     effort = effort or (native.type == "disabled" and "none") or "medium"
     budget = budget or common.count(native.budget_tokens)
   end

@@ -62,10 +62,13 @@ local WORDS = {
     "prompt is too long", "prompt too long", "input token count", "too many tokens",
     "too_many_tokens", "input tokens exceeded", "too_many_prompt_tokens",
     "exceeded max context length", "range of input length", "exceeds the context window",
-    "exceed context limit", "context window exceeds", "exceeds the available context size" },
+    "exceed context limit", "context window exceeds", "exceeds the available context size",
+    "maximum prompt length", "exceeded model token limit", "input is too long" },
   { "provider_content_filtered", "content_filter", "data_inspection_failed",
     "datainspectionfailed", '"blockreason"', "responsibleaipolicyviolation",
-    "content management policy" },
+    "content management policy", "content filtering policy", "content exists risk",
+    "contain inappropriate content", "violates usage guidelines", "requires moderation",
+    "flagged as potentially violating" },
   { "provider_auth", "api_key_invalid", "invalid_api_key", "incorrect api key",
     "authentication_error", "unregistered callers", "api key not valid", "invalidapikey",
     "invalid api key" },
@@ -108,7 +111,20 @@ local function said_status(object)
   end
 end
 
+-- Z.ai's numbers.
+local CODES = { ["1113"] = "provider_billing", ["1211"] = "provider_model_gone",
+  ["1261"] = "provider_context_too_long", ["1301"] = "provider_content_filtered" }
+
+-- OpenRouter says why its moderation refused.
+local function moderated(object)
+  local metadata = common.table(common.given(common.table(object.error).metadata))
+  return common.is_list(metadata.reasons)
+end
+
 local function class_of(status, text, object)
+  if moderated(object) then return "provider_content_filtered" end
+  local numbered = CODES[common.table(object.error).code]
+  if numbered then return numbered end
   local low = text:lower()
   for _, row in ipairs(WORDS) do
     for i = 2, #row do

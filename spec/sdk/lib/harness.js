@@ -7,10 +7,16 @@ const AT_ONCE = 4;
 const LIMIT_MS = 15000;     // never reached when all is well
 
 const tests = [];
+const endings = [];
 
 // ${promise} says in the present tense what holds; ${fn} gets the world.
 export function test(promise, fn) {
   tests.push({ promise, fn });
+}
+
+// ${fn} runs once all tests have; it gives a list of errors.
+export function atEnd(fn) {
+  endings.push(fn);
 }
 
 async function limited(promise) {
@@ -62,6 +68,11 @@ export async function run(pattern) {
     }
   }
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  for (const fn of endings) {
+    const wrong = await fn();
+    if (wrong.length > 0) failed += 1;
+    print({ promise: "the end of what tests shared" }, wrong, 0);
+  }
   console.log(`${chosen.length - failed} passed, ${failed} failed`);
   return chosen.length === 0 ? 1 : failed;
 }

@@ -40,18 +40,11 @@ export async function until(what, holds, ms = 5000) {
   }
 }
 
-class Leme {
-  constructor(folder, config, ...flags) {
-    this.folder = folder;
-    this.arguments = ["run", config, ...flags];
+// A command of leme that serves until it is stopped.
+export class Program {
+  constructor(...args) {
+    this.arguments = args;
     this.text = "";
-  }
-
-  // By a rename, as editors do, so that nobody reads half of it.
-  write(name, text) {
-    const path = join(this.folder, name);
-    writeFileSync(`${path}.new`, text);
-    renameSync(`${path}.new`, path);
   }
 
   async start() {
@@ -72,6 +65,36 @@ class Leme {
     this.address = await within(START_MS, `leme listens; it said ${this.text}`, listening);
     this.root = `http://${this.address}`;
     this.url = `${this.root}/v1`;
+  }
+
+  async stop() {
+    const wrong = [];
+    if (!this.address) return wrong;    // start has said why
+    if (this.process.exitCode === null) this.process.kill("SIGTERM");
+    try {
+      const [code, signal] = await within(STOP_MS, "leme stops", this.gone);
+      if (code !== 0) wrong.push(new Error(`leme ends with ${code ?? signal}: ${this.text}`));
+    } catch (e) {
+      this.process.kill("SIGKILL");
+      wrong.push(e);
+    }
+    if (WRONG.test(this.text)) wrong.push(new Error(this.text));
+    if (this.text.includes(SECRET)) wrong.push(new Error("a secret stands in the log"));
+    return wrong;
+  }
+}
+
+class Leme extends Program {
+  constructor(folder, config, ...flags) {
+    super("run", config, ...flags);
+    this.folder = folder;
+  }
+
+  // By a rename, as editors do, so that nobody reads half of it.
+  write(name, text) {
+    const path = join(this.folder, name);
+    writeFileSync(`${path}.new`, text);
+    renameSync(`${path}.new`, path);
   }
 
   // `leme reload`: answers when the last worker has changed over, or why not.
@@ -98,29 +121,18 @@ class Leme {
       return lines.length >= n && lines;
     });
   }
-
-  async stop() {
-    const wrong = [];
-    if (!this.address) return wrong;    // start has said why
-    if (this.process.exitCode === null) this.process.kill("SIGTERM");
-    try {
-      const [code, signal] = await within(STOP_MS, "leme stops", this.gone);
-      if (code !== 0) wrong.push(new Error(`leme ends with ${code ?? signal}: ${this.text}`));
-    } catch (e) {
-      this.process.kill("SIGKILL");
-      wrong.push(e);
-    }
-    if (WRONG.test(this.text)) wrong.push(new Error(this.text));
-    if (this.text.includes(SECRET)) wrong.push(new Error("a secret stands in the log"));
-    return wrong;
-  }
 }
 
 export class World {
   constructor() {
-    this.folder = mkdtempSync(join(tmpdir(), "leme-sdk-"));
     this.upstreams = [];
     this.servers = [];
+  }
+
+  // Made on first use: most cases of the matrix need none.
+  get folder() {
+    this.made ??= mkdtempSync(join(tmpdir(), "leme-sdk-"));
+    return this.made;
   }
 
   async upstream(behaviour) {
@@ -130,9 +142,10 @@ export class World {
   }
 
   // A leme before ${providers}: an Upstream or a port each. Without models in
-  // ${more.config}, one model "m" takes them in order. ${more.files}: policies.
+  // ${more.config}, one model "m" takes them in order; null: the configuration has them
+  // all. ${more.files}: policies.
   async leme(providers, { config = "", files = {} } = {}) {
-    const names = Object.keys(providers);
+    const names = Object.keys(providers ?? {});
     const blocks = names.map((name) => {
       const port = providers[name].port ?? providers[name];
       return `provider "${name}" { base = "http://127.0.0.1:${port}/v1", key = "${SECRET}" }`;
@@ -144,7 +157,7 @@ export class World {
       `admin { "unix:${folder}/admin.sock" }`,
       config.includes("settings {") ? "" : `settings { workers = 2, log = "stderr" }`,
       ...blocks,
-      config.includes("model \"m\"") ? "" : model,
+      !providers || config.includes("model \"m\"") ? "" : model,
       config, ""].join("\n");
     const leme = new Leme(folder, join(folder, "leme.lua"));
     leme.source = source;
@@ -185,7 +198,7 @@ export class World {
   async end() {
     const wrong = this.upstreams.flatMap((up) => up.stop());
     for (const leme of this.servers) wrong.push(...await leme.stop());
-    rmSync(this.folder, { recursive: true, force: true });
+    if (this.made) rmSync(this.made, { recursive: true, force: true });
     return wrong;
   }
 }
