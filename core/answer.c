@@ -32,6 +32,7 @@ struct reading {
     bool choices;           /* an item in choices */
     bool data;              /* an item in data */
     bool content;
+    struct piece text;      /* the first that is not empty */
     bool tool_calls;
     bool error;
     bool object_error;      /* "object": "error" */
@@ -95,6 +96,8 @@ static bool speech(struct scan *s)
     case '"':
         if (!string(s, &text))
             return false;
+        if (text.len && !s->to->text.len)
+            s->to->text = text;
         s->to->content |= text.len > 0;
         return true;
     case '[':
@@ -456,14 +459,55 @@ static struct scan start(struct reading *r, const char *text, size_t len)
     return s;
 }
 
+/* ---- one text after another ---- */
+
+/* Events of a stream differ in a text and in nothing else, nearly all of them.
+ * Where the bytes around the text are those of an event that said nothing but
+ * its text, and the text needs no closer look, the event says the same. */
+static bool like_last(const struct answer *a, const char *data, size_t len)
+{
+    size_t around = (size_t)a->before + a->behind;
+    struct scan text;
+
+    if (!a->before || len <= around ||
+        memcmp(data, a->around, a->before) != 0 ||
+        memcmp(data + len - a->behind, a->around + a->before, a->behind) != 0)
+        return false;
+    text = (struct scan){data + a->before, data + len - a->behind, 0, NULL};
+    plain(&text);
+    return text.p == text.end;
+}
+
+static void remember(struct answer *a, const struct reading *r,
+                     const char *data, size_t len)
+{
+    size_t before, behind;
+
+    a->before = 0;
+    if (!r->text.len || r->usage_seen || r->finish.len || r->choice.finish.len ||
+        r->tool_calls || r->special_tier)
+        return;
+    before = (size_t)(r->text.at - data);
+    behind = len - before - r->text.len;
+    if (before + behind > sizeof a->around)
+        return;
+    memcpy(a->around, data, before);
+    memcpy(a->around + before, data + len - behind, behind);
+    a->before = (unsigned short)before;
+    a->behind = (unsigned short)behind;
+}
+
 enum answer_event answer_event(struct answer *a, const char *name,
                                size_t name_len, const char *data, size_t len)
 {
     struct reading r;
-    struct scan s = start(&r, data, len);
+    struct scan s;
 
     if (a->format != ANSWER_CHAT)
         return answer_native_event(a, data, len);
+    if (name_len != 5 && like_last(a, data, len))
+        return ANSWER_CONTENT;
+    s = start(&r, data, len);
     if (s.p == s.end)
         return ANSWER_QUIET;
     if (s.end - s.p == 6 && !memcmp(s.p, "[DONE]", 6)) {
@@ -479,6 +523,7 @@ enum answer_event answer_event(struct answer *a, const char *name,
     if (commit(a, &r, data, len))
         return ANSWER_ERROR;
     a->content |= r.content;
+    remember(a, &r, data, len);
     if (r.content)
         return ANSWER_CONTENT;
     return r.usage_seen && !r.choices ? ANSWER_USAGE : ANSWER_QUIET;

@@ -38,6 +38,9 @@ enum answer_format {
     ANSWER_FORMATS
 };
 
+/** Longest event without its text that is remembered, bytes. */
+#define ANSWER_AROUND 320
+
 /** What is known of one answer so far. answer_init before use. */
 struct answer {
     enum answer_format format;
@@ -52,6 +55,10 @@ struct answer {
     bool tool_calls;        /* any tool or function call was seen */
     bool special_tier;      /* service_tier says the list price does not hold */
     enum error_type error;  /* of a top-level error; ERROR_none */
+    /* The last event that was nothing but a text: what stood before and behind
+     * it. One like it need not be read again. */
+    unsigned short before, behind;
+    char around[ANSWER_AROUND];
 };
 
 void answer_init(struct answer *a, enum answer_format format);

@@ -112,6 +112,13 @@ static void an_event_is_what_its_fields_say(void)
     };
     struct answer a;
 
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        for (size_t j = 0; j < sizeof rows / sizeof *rows; j++) {
+            answer_init(&a, ANSWER_CHAT);
+            event(&a, rows[j].data);
+            CHECK_ROW(rows[i].line, event(&a, rows[i].data) == rows[i].kind);
+            CHECK_ROW(rows[i].line, event(&a, rows[i].data) == rows[i].kind);
+        }
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         answer_init(&a, ANSWER_CHAT);
         CHECK_ROW(rows[i].line, event(&a, rows[i].data) == rows[i].kind);
@@ -119,6 +126,41 @@ static void an_event_is_what_its_fields_say(void)
         CHECK_ROW(rows[i].line, a.done == (rows[i].kind == ANSWER_DONE));
         CHECK_ROW(rows[i].line, (a.error != ERROR_none) ==
                                     (rows[i].kind == ANSWER_ERROR));
+    }
+}
+
+/* Events that differ from the last one in their text alone are not read again:
+ * that must not show. */
+static void a_text_after_another_is_read_alike(void)
+{
+    static const struct {
+        int line;
+        enum answer_event kind;
+        const char *data;
+    } rows[] = {
+        {__LINE__, ANSWER_CONTENT, DELTA("\"content\":\"there\"")},
+        {__LINE__, ANSWER_CONTENT, DELTA("\"content\":\"}]}\"")},
+        {__LINE__, ANSWER_CONTENT, DELTA("\"content\":\"\\u00e9\"")},
+        {__LINE__, ANSWER_QUIET, DELTA("\"content\":\"\"")},
+        {__LINE__, ANSWER_BROKEN, DELTA("\"content\":\"a\"b\"")},
+        {__LINE__, ANSWER_BROKEN, DELTA("\"content\":\"a\\\"")},
+        {__LINE__, ANSWER_BROKEN, DELTA("\"content\":\"a\\x\"")},
+        {__LINE__, ANSWER_BROKEN, DELTA("\"content\":\"a\nb\"")},
+        {__LINE__, ANSWER_CONTENT, DELTA("\"content\":\"a\",\"b\":\"c\"")},
+        {__LINE__, ANSWER_ERROR,
+         CHOICE("\"delta\":{\"content\":\"a\"},\"error\":{\"code\":1},"
+                "\"x\":{\"content\":\"b\"},\"finish_reason\":null")},
+    };
+    static const char again[] = DELTA("\"content\":\"Hi\"");
+    struct answer a;
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        answer_init(&a, ANSWER_CHAT);
+        CHECK(event(&a, again) == ANSWER_CONTENT);
+        CHECK_ROW(rows[i].line, event(&a, rows[i].data) == rows[i].kind);
+        CHECK(event(&a, again) == ANSWER_CONTENT);
+        CHECK(answer_event(&a, "error", 5, again, sizeof again - 1) ==
+              ANSWER_ERROR);
     }
 }
 
@@ -501,6 +543,7 @@ static void text_is_that_of_choice_zero(void)
 int main(void)
 {
     RUN(an_event_is_what_its_fields_say);
+    RUN(a_text_after_another_is_read_alike);
     RUN(what_is_no_json_object_is_broken);
     RUN(half_an_event_is_broken_and_leaves_the_answer_alone);
     RUN(nesting_is_bounded);
