@@ -82,7 +82,7 @@ run: deps ## build and serve examples/quickstart on 127.0.0.1:8080
 	@exec $(B)/leme run examples/quickstart/leme.lua
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 clean: ## remove what was built
 	rm -rf $(B)

@@ -87,12 +87,11 @@ static bool plain(const char *text, size_t len)
 }
 
 /* A call that works when it is pasted into a shell of this machine. */
-static void print_call(const char *address, const char *model, int len)
+static void print_call(const char *address, const char *model, int len,
+                       bool keyed)
 {
     bool any4 = strncmp(address, "0.0.0.0:", 8) == 0;
     bool any6 = strncmp(address, "[::]:", 5) == 0;
-    bool local = strncmp(address, "127.", 4) == 0 ||
-                 strncmp(address, "[::1]:", 6) == 0;
     char host[160];
 
     if (any4 || any6)
@@ -105,17 +104,19 @@ static void print_call(const char *address, const char *model, int len)
             "-H 'content-type: application/json' \\\n"
             "    -d '{\"model\":\"%.*s\",\"stream\":true,\"messages\":"
             "[{\"role\":\"user\",\"content\":\"Hello\"}]}'\n",
-            host, local ? "" : "-H \"authorization: Bearer $LEME_KEY\" ", len,
-            model);
+            host,
+            keyed ? "-H \"authorization: Bearer $LEME_CLIENT_KEY\" " : "",
+            len, model);
     fprintf(stderr,
             "\n  import OpenAI from \"openai\"\n"
             "  const openai = new OpenAI({ baseURL: \"http://%s/v1\", "
-            "apiKey: process.env.LEME_KEY ?? \"none\" })\n"
+            "apiKey: %s })\n"
             "  console.log((await openai.chat.completions.create({ model: "
             "\"%.*s\",\n"
             "    messages: [{ role: \"user\", content: \"Hello\" }] }))"
             ".choices[0].message.content)\n\n",
-            host, len, model);
+            host, keyed ? "process.env.LEME_CLIENT_KEY" : "\"none\"", len,
+            model);
 }
 
 /* Lines "model target note", those of one model together. */
@@ -150,7 +151,8 @@ static void greet_run(const leme_server *server)
     print_summary(summary);
     len = strcspn(summary, " \n");
     if (address && strncmp(address, "unix:", 5) != 0 && plain(summary, len))
-        print_call(address, summary, (int)len);
+        print_call(address, summary, (int)len,
+                   leme_server_needs_key(server));
 }
 
 int cli_run(const struct cli_args *args)

@@ -243,6 +243,17 @@ int conns_listen(struct conns *cs, int fd, bool half_close)
     return event_add(&l->event, NULL);
 }
 
+/* Before its socket is closed: whoever binds next does so on a free path. */
+static void remove_path(int fd)
+{
+    struct sockaddr_un at;
+    socklen_t len = sizeof at;
+
+    if (getsockname(fd, (struct sockaddr *)&at, &len) == 0 &&
+        at.sun_family == AF_UNIX && at.sun_path[0])
+        unlink(at.sun_path);
+}
+
 static void close_listeners(struct conns *cs)
 {
     while (cs->listeners) {
@@ -250,6 +261,7 @@ static void close_listeners(struct conns *cs)
 
         cs->listeners = l->next;
         event_del(&l->event);
+        remove_path(l->fd);
         close(l->fd);
         free(l);
     }

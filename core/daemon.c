@@ -453,6 +453,11 @@ const char *leme_server_address(const leme_server *s, unsigned i)
     return i < s->naddresses ? s->addresses[i] : NULL;
 }
 
+int leme_server_needs_key(const leme_server *s)
+{
+    return s->current && daemon_config(s)->nclients > 0;
+}
+
 const char *leme_server_summary(const leme_server *s)
 {
     return s->summary;

@@ -41,7 +41,7 @@ static int wrong(struct daemon_fault *fault, int code, const char *format, ...)
 struct loading {
     struct leme_server *server;
     struct daemon_fault *fault;
-    bool failed;
+    bool failed, lined;
 };
 
 static void on_issue(void *arg, const struct config_issue *issue)
@@ -55,9 +55,12 @@ static void on_issue(void *arg, const struct config_issue *issue)
         snprintf(where, sizeof where, "%s", issue->file);
     daemon_logf(l->server, issue->warning ? "warn" : "error", "%s: %s", where,
                 issue->message);
-    if (issue->warning || l->failed)
+    /* The first that has a line: what is missing as a whole is often missing
+     * because of a slip in a line. */
+    if (issue->warning || l->lined || (l->failed && !issue->line))
         return;
     l->failed = true;
+    l->lined = issue->line > 0;
     wrong(l->fault, LEME_BAD_CONFIG, "%s", issue->message);
     snprintf(l->fault->where, sizeof l->fault->where, "%s", where);
 }

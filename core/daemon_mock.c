@@ -69,7 +69,9 @@ static int add_value(struct buf *b, struct json_view v, unsigned depth)
 static int write_config(struct buf *b, const char *script)
 {
     return buf_adds(b, "provider \"nowhere\" { base = \"http://127.0.0.1:9\" }\n"
-                       "settings { workers = 1, step_limit = 1 }\n"
+                       /* Prompts of any size are for it to read. */
+                       "settings { workers = 1, step_limit = 10,\n"
+                       "  lua_request_max = 400000000, lua_state_max = 600000000 }\n"
                        "model \"*\" { policy = \"@leme.mock\", "
                        "default_route = { \"nowhere/none\" }, knobs = ") ||
            add_value(b, json_view(script, strlen(script)), CEIL_JSON_DEPTH) ||

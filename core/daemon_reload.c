@@ -188,6 +188,14 @@ static void start_build(struct leme_server *s)
     finish(s, REJECTED, &none);
 }
 
+/* Nothing new; but whoever asks for a reload wants policies to be asked again. */
+static void trust(struct leme_server *s)
+{
+    for (unsigned i = 0; i < s->workers; i++)
+        engine_post(s->worker[i].engine, ENGINE_TRUST, NULL);
+    finish(s, UNCHANGED, NULL);
+}
+
 /* The builder has ended; take over what it made. */
 static void end_build(struct leme_server *s)
 {
@@ -207,7 +215,7 @@ static void end_build(struct leme_server *s)
     if (bad)
         finish(s, REJECTED, &b->fault);
     else if (b->unchanged)
-        finish(s, UNCHANGED, NULL);
+        trust(s);
     daemon_build_free(s, b);
     free(b);
 }

@@ -189,6 +189,9 @@ static void read_letter(struct engine *e, const struct letter *l)
     case ENGINE_DRAIN:
         server_drain(e->server);
         break;
+    case ENGINE_TRUST:
+        policy_trust(requests_state(e->requests));
+        break;
     case ENGINE_STACKS:
         requests_stacks(e->requests);
         break;

@@ -58,6 +58,7 @@ enum engine_letter {
     ENGINE_SWAP,        /* new requests use ${state} from now on; answered by
                            shared->swapped */
     ENGINE_DRAIN,       /* stop accepting; finish what runs */
+    ENGINE_TRUST,       /* policies that were set aside are asked again */
     ENGINE_STACKS,      /* log where each policy waits */
     ENGINE_CUT,         /* end what still runs with an error */
     ENGINE_STOP         /* leave engine_run */

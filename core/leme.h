@@ -107,6 +107,8 @@ LEME_API void leme_server_notify(leme_server *server, enum leme_notice what);
 
 /** The address of listener ${i} (from 0) with its port resolved, or NULL. */
 LEME_API const char *leme_server_address(const leme_server *server, unsigned i);
+/** Must clients show a key? */
+LEME_API int leme_server_needs_key(const leme_server *server);
 /** One line a model and target: what is served by what. Owned by the server. */
 LEME_API const char *leme_server_summary(const leme_server *server);
 

@@ -139,6 +139,10 @@ int plan_begin(struct plan *p, struct policy_state *s, const struct op **ops,
  */
 int plan_step(struct plan *p, const struct plan_event *event,
               const struct op **ops, size_t *n, struct vm_fault *fault);
+/** Ask again the policies that were set aside. */
+void policy_trust(struct policy_state *s);
+/** A request of ${model} takes the default route: count it. */
+void policy_defaulted(struct policy_state *s, unsigned model);
 /** Log where the policy of an open plan waits, as a traceback. */
 void plan_log_stack(struct plan *p);
 /** Unpin. `req` is stale from now on. Harmless when not open. */

@@ -72,7 +72,7 @@ static void count_kill(struct policy_state *s, struct model_policy *p, us_t now)
         return;
     p->aside = true;
     n = snprintf(line, sizeof line, "policy %s is set aside until the next "
-                 "accepted reload: it was stopped %d times within a minute; "
+                 "reload: it was stopped %d times within a minute; "
                  "its models take their default_route", p->name,
                  CEIL_KILLS_PER_MINUTE);
     s->env.log(s->env.log_arg, "error", line, (size_t)n);
@@ -410,6 +410,20 @@ const char *policy_name(const struct policy_state *s, unsigned model)
 const char *policy_label(const struct policy_state *s, unsigned model)
 {
     return s->models[model].label;
+}
+
+void policy_trust(struct policy_state *s)
+{
+    for (size_t i = 0; i < s->generation->config->nmodels; i++) {
+        s->models[i].aside = false;
+        s->models[i].nkills = 0;
+    }
+}
+
+void policy_defaulted(struct policy_state *s, unsigned model)
+{
+    metrics_add(s->env.metrics, s->env.shard,
+                s->models[model].calls[HOOK_STEP][RESULT_DEFAULT], 1);
 }
 
 bool policy_aside(const struct policy_state *s, unsigned model, us_t now)

@@ -172,6 +172,11 @@ static void begin_policy(struct request *r)
         r->early_due = r->began + m->early_headers;
     fill_plan(r);
     if (policy_aside(r->state, (unsigned)r->model, at)) {
+        record_add(&r->record, RECORD_fault, "aside",
+                   "the policy is set aside until the next reload: it was "
+                   "stopped too often within a minute", "", "",
+                   "default_route answers");
+        policy_defaulted(r->state, (unsigned)r->model);
         request_take_default(r, ERROR_policy_timeout);
         return;
     }

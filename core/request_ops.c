@@ -260,5 +260,6 @@ void request_policy_failed(struct request *r, const struct vm_fault *fault)
     r->item_waits = false;
     request_cancel_flights(r, NULL);
     request_forget_events(r);
+    policy_defaulted(r->state, (unsigned)r->model);
     request_take_default(r, e);
 }

@@ -67,7 +67,7 @@ fixtures: deps-check ## the fixture suites over DIR, one line a suite
 	@$(MAKE) --no-print-directory build dumps
 	@python3 spec/check.py --only fixtures --fixtures $(DIR)
 
-lint: deps-check ## format, clang-tidy, luacheck, floors, lengths, coverage of the reference
+lint: deps-check ## luacheck, floors, lengths, coverage of the reference
 	@$(MAKE) --no-print-directory build
 	@python3 spec/check.py --only lint --fixtures $(DIR)
 

@@ -6,7 +6,7 @@ import OpenAI from "openai";
 
 const openai = new OpenAI({
   baseURL: process.env.LEME_URL ?? "http://127.0.0.1:8080/v1",
-  apiKey: process.env.LEME_KEY ?? "none",
+  apiKey: process.env.LEME_CLIENT_KEY ?? "none",
   maxRetries: 2,    // where leme says x-should-retry: true, waiting as long as it says
 });
 

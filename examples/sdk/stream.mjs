@@ -5,7 +5,7 @@ import OpenAI from "openai";
 
 const openai = new OpenAI({
   baseURL: process.env.LEME_URL ?? "http://127.0.0.1:8080/v1",
-  apiKey: process.env.LEME_KEY ?? "none",
+  apiKey: process.env.LEME_CLIENT_KEY ?? "none",
 });
 
 const { data: stream, response } = await openai.chat.completions.create({

@@ -298,6 +298,27 @@ def aside(w):
     equal(version(server), "2", "version")
 
 
+@promise("a policy that is set aside shows in record and metrics, and a reload without "
+         "a change takes it up again", daemon=True)
+def aside_unchanged(w):
+    loops = policy("1").replace("route = function(req)", "route = function(req)\n"
+                                "while req.question == 'loop' do end")
+    server = w.leme(MODEL + "settings { workers = 1 }\n", {"p.lua": loops},
+                    a=w.upstream(says("default")))
+    for _ in range(5):
+        server.chat(messages=[{"role": "user", "content": "loop"}])
+    answer = server.chat()
+    equal(answer.text, "default", "text while it is set aside")
+    faults = [e for e in server.record(answer.id) if e["kind"] == "fault"]
+    equal([e["what"] for e in faults], ["aside"], "faults of the record")
+    counted = [v for k, v in server.metrics().items()
+               if k.startswith("leme_policy_calls_total") and 'result="default"' in k
+               and v]
+    equal(counted, [6], "requests on the default route")
+    check("unchanged" in by_admin(server)[1], "there was a change")
+    within(5, lambda: version(server) == "1", "the policy again")
+
+
 @promise("a reload without a change is no reload", daemon=True)
 def unchanged(w):
     server = serve(w)
