@@ -165,7 +165,7 @@ static void *build(void *arg)
     struct daemon_build *b = s->build;
     struct config *c;
 
-    thread_yield_always();
+    thread_give_way();
     c = daemon_load(s, &b->fault);
     b->failed = !c || daemon_build(s, c, b);
     atomic_store(&s->built, true);

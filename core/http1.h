@@ -97,6 +97,9 @@ struct http1_chunked {
     size_t line;            /* bytes of the current size line */
     size_t trailer;         /* bytes of trailers so far */
     uint64_t total;         /* decoded so far */
+    bool blanks;            /* set by the caller: size lines may hold blanks
+                               around what they say, as answers do (RFC 9112,
+                               7.1.1, has them read) */
 };
 
 /**

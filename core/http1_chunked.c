@@ -91,6 +91,21 @@ static int after_trailer(int state, char b)
     }
 }
 
+/* The state behind a blank in a size line where one may stand, or -1. */
+static int after_blank(int state)
+{
+    switch (state) {
+    case SIZE:
+    case EXT_VALUE:
+        return EXT_END;
+    case EXT_QUOTED:
+    case EXT_ESCAPED:
+        return EXT_QUOTED;
+    default:
+        return state < SIZE_LF ? state : -1;
+    }
+}
+
 /* A byte of the size line before its LF. */
 static enum http1_result size_byte(struct http1_chunked *c, char b,
                                    struct http1_fault *fault)
@@ -98,8 +113,9 @@ static enum http1_result size_byte(struct http1_chunked *c, char b,
     int digit = http1_syntax_hex(b);
 
     c->line++;
-    if (c->state != SIZE) {
-        c->state = after_extension(c->state, b);
+    if (c->state != SIZE || (c->blanks && c->line > 1 && (b == ' ' || b == '\t'))) {
+        c->state = c->blanks && (b == ' ' || b == '\t')
+                       ? after_blank(c->state) : after_extension(c->state, b);
         if (c->state < 0)
             return bad(fault, 400, "a chunk extension is not well formed");
         if (c->line > CEIL_CHUNK_EXT)

@@ -139,6 +139,8 @@ int plan_begin(struct plan *p, struct policy_state *s, const struct op **ops,
  */
 int plan_step(struct plan *p, const struct plan_event *event,
               const struct op **ops, size_t *n, struct vm_fault *fault);
+/** From now on requests wait for its steps. */
+void policy_serves(struct policy_state *s);
 /** Ask again the policies that were set aside. */
 void policy_trust(struct policy_state *s);
 /** A request of ${model} takes the default route: count it. */

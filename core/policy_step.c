@@ -412,6 +412,11 @@ const char *policy_label(const struct policy_state *s, unsigned model)
     return s->models[model].label;
 }
 
+void policy_serves(struct policy_state *s)
+{
+    vm_patient(s->vm, false);
+}
+
 void policy_trust(struct policy_state *s)
 {
     for (size_t i = 0; i < s->generation->config->nmodels; i++) {

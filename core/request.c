@@ -437,7 +437,7 @@ static void unready(struct request *r)
 static void unpin_state(struct requests *rs, struct policy_state *s)
 {
     if (policy_unpin(s) == 0 && s != rs->state)
-        rs->env.idle(rs->env.arg, s);
+        requests_retire(rs, s);
 }
 
 void request_drop(struct request *r)

@@ -208,6 +208,11 @@ void request_drop_if_over(struct request *r);
 /** Free it, whatever runs. */
 void request_drop(struct request *r);
 
+/* requests.c */
+/** The last request on ${s}, which is superseded, has ended: drop what calls of
+ * its providers were prepared, and give it back. */
+void requests_retire(struct requests *rs, struct policy_state *s);
+
 /* request_read.c */
 /**
  * Index the body (but for one that is not converted yet); `model` into ${name} and

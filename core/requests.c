@@ -170,15 +170,25 @@ void requests_gauges(struct requests *rs)
 }
 
 /* A provider that stays sets its gauges again within a second. */
-static void forget_providers(struct requests *rs, struct policy_state *s)
+static void clear_gauges(struct requests *rs, struct policy_state *s)
 {
     const struct config *c = policy_generation(s)->config;
 
     for (size_t i = 0; i < c->nproviders; i++) {
-        upstream_forget(rs->upstream, &c->providers[i]);
         gauge_connections(rs, c->providers[i].name, "active", 0);
         gauge_connections(rs, c->providers[i].name, "idle", 0);
     }
+}
+
+/* By now and not with the swap: until their end the requests of ${s} start
+ * calls, and what is prepared for those is found by the provider's address. */
+void requests_retire(struct requests *rs, struct policy_state *s)
+{
+    const struct config *c = policy_generation(s)->config;
+
+    for (size_t i = 0; i < c->nproviders; i++)
+        upstream_forget(rs->upstream, &c->providers[i]);
+    rs->env.idle(rs->env.arg, s);
 }
 
 void requests_set_state(struct requests *rs, struct policy_state *state)
@@ -186,11 +196,12 @@ void requests_set_state(struct requests *rs, struct policy_state *state)
     struct policy_state *old = rs->state;
 
     rs->state = state;
+    policy_serves(state);
     if (!old)
         return;
-    forget_providers(rs, old);
+    clear_gauges(rs, old);
     if (policy_pins(old) == 0)
-        rs->env.idle(rs->env.arg, old);
+        requests_retire(rs, old);
 }
 
 struct policy_state *requests_state(struct requests *rs)

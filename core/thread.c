@@ -24,8 +24,8 @@ int thread_start(pthread_t *thread, void *(*body)(void *), void *arg, int open)
     return failed;
 }
 
-void thread_yield_always(void)
+void thread_give_way(void)
 {
     /* On Linux this is one thread's, by its number. */
-    setpriority(PRIO_PROCESS, (id_t)gettid(), 19);
+    setpriority(PRIO_PROCESS, (id_t)gettid(), 10);
 }

@@ -14,8 +14,8 @@
  */
 int thread_start(pthread_t *thread, void *(*body)(void *), void *arg, int open);
 
-/** From now on the calling thread gives way to all others of the process that
- * want to run. Where that is not possible, nothing happens. */
-void thread_yield_always(void);
+/** From now on the calling thread gives way to others that want to run, but for
+ * a tenth of their time. Where that is not possible, nothing happens. */
+void thread_give_way(void);
 
 #endif

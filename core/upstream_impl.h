@@ -107,6 +107,8 @@ struct transfer {
     struct upstream *upstream;
     struct shard *shard;        /* while libcurl works on it; or NULL */
     struct shape *shape;        /* NULL: failed before it had one */
+    const struct provider *provider;    /* of the call; borrowed. The shape's
+                                           may be forgotten by now */
     CURL *easy;                 /* owned; NULL likewise, and for a plain one
                                    that is not dialing */
     struct exchange exchange;   /* of a plain one */

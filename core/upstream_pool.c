@@ -258,7 +258,7 @@ int upstream_pool_dial(struct transfer *t)
     SET(CURLOPT_CONNECT_ONLY, 1L);
     SET(CURLOPT_FRESH_CONNECT, 1L);
     SET(CURLOPT_CONNECTTIMEOUT_MS, whole_ms(t->connect_timeout));
-    return bad || set_socket(e, t) || set_safety(e, t->shape->provider) ? -1 : 0;
+    return bad || set_socket(e, t) || set_safety(e, t->provider) ? -1 : 0;
 }
 
 #undef SET
@@ -286,6 +286,7 @@ static const char *prepare_exchange(struct transfer *t, const struct call *call)
     x->heard = x->deaf = false;
     x->framing = IN_HEAD;
     memset(&x->chunked, 0, sizeof x->chunked);
+    x->chunked.blanks = true;
     return upstream_lines_write(t, call->headers, call->body_bytes);
 }
 
@@ -377,6 +378,7 @@ struct transfer *upstream_pool_take(struct upstream *u, const struct call *call,
     }
     make_blank(t);
     t->owner = call->owner;
+    t->provider = call->provider;
     t->hold = call->hold_bytes;
     if (!*problem)
         *problem = prepare_request(t, call);

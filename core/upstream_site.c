@@ -5,10 +5,12 @@
  */
 #include "upstream_impl.h"
 
+#include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* Below the 60 s after which common front ends close idle connections. */
@@ -128,6 +130,17 @@ void upstream_site_close(struct wire *w)
     free(w);
 }
 
+/* Closed by now, or bytes are there that nobody asked for, which must never be
+ * taken for the answer to the next request (RFC 9112, 6.3): the loop has not
+ * come round to tell. */
+static bool quiet(const struct wire *w)
+{
+    char byte;
+
+    return recv(w->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+           errno == EAGAIN;
+}
+
 static bool stale(const struct wire *w, us_t now)
 {
     return now - w->idle_since > IDLE_MAX || now - w->opened > LIFE_MAX;
@@ -140,7 +153,7 @@ struct wire *upstream_site_take(struct transfer *t)
     struct wire *w;
 
     while ((w = LIST_FIRST(&site->idle))) {
-        if (stale(w, now)) {
+        if (stale(w, now) || !quiet(w)) {
             upstream_site_close(w);
             continue;
         }

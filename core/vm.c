@@ -425,6 +425,11 @@ void vm_step_limit(struct vm *vm, us_t limit)
     atomic_store_explicit(&vm->limit, limit, memory_order_relaxed);
 }
 
+void vm_patient(struct vm *vm, bool patient)
+{
+    atomic_store_explicit(&vm->patient, patient, memory_order_relaxed);
+}
+
 int vm_load(struct vm *vm, const char *text, size_t len, const char *name,
             struct vm_fault *fault)
 {

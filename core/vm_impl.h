@@ -45,6 +45,7 @@ struct vm {
     _Atomic uint64_t step;          /* odd while one runs */
     _Atomic uint64_t blamed;        /* the step that ran too long */
     _Atomic us_t limit;
+    atomic_bool patient;
     _Atomic int tid;                /* kernel's id of the entering thread */
     volatile sig_atomic_t stop;     /* asked by the handler; not yet killed */
     enum vm_fault_kind killed;      /* sticky until the outermost entry ends */

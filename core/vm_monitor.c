@@ -30,6 +30,7 @@
 
 #define TICK_US (5 * US_PER_MS)
 #define STARVED 4
+#define PATIENT 400             /* the same where nobody waits */
 #define COUNT 1000
 #define ALL_EVENTS (LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT)
 
@@ -72,9 +73,12 @@ static us_t cpu_of(int tid)
     return clock_us((clockid_t)(~(unsigned)tid << 3 | 6));
 }
 
-static bool overdue(us_t wall, us_t cpu, us_t limit)
+static bool overdue(struct vm *vm, us_t wall, us_t cpu, us_t limit)
 {
-    return wall >= limit && (cpu >= limit || wall >= STARVED * limit);
+    bool patient = atomic_load_explicit(&vm->patient, memory_order_relaxed);
+
+    return wall >= limit &&
+           (cpu >= limit || wall >= (patient ? PATIENT : STARVED) * limit);
 }
 
 /* -- the monitor thread ---------------------------------------------------- */
@@ -95,7 +99,7 @@ static void look(struct vm *vm, us_t now, int signo)
         return;
     }
     if (now < vm->blame_at ||
-        !overdue(now - vm->seen_at, cpu_of(tid) - vm->seen_cpu, limit))
+        !overdue(vm, now - vm->seen_at, cpu_of(tid) - vm->seen_cpu, limit))
         return;
     atomic_store_explicit(&vm->blamed, step, memory_order_relaxed);
     /* Again later: the hook may have met a thread about to be left. Ever more
@@ -263,7 +267,7 @@ void vm_monitor_check(lua_State *L)
     limit = atomic_load_explicit(&vm->limit, memory_order_relaxed);
     wall = clock_now() - vm->started;
     if (wall >= limit &&
-        overdue(wall, clock_us(CLOCK_THREAD_CPUTIME_ID) - vm->started_cpu,
+        overdue(vm, wall, clock_us(CLOCK_THREAD_CPUTIME_ID) - vm->started_cpu,
                 limit))
         vm_kill(L, VM_TIMEOUT);
 }

@@ -116,6 +116,73 @@ static void a_close_that_crosses_the_next_request_costs_no_error(void)
     server_close(s);
 }
 
+static void a_connection_lost_after_a_reload_costs_no_error(void)
+{
+    struct server *s = server_open(base);
+    struct provider p = provider_at(s);
+    struct taker c;
+
+    server_answer(s, ANSWER);
+    CHECK(call_once(&p, &c));
+    s->answer = NULL;
+    start(&c, &(struct call){.provider = &p});
+    while (s->requests < 2)
+        event_base_loop(base, EVLOOP_ONCE);
+    upstream_forget(up, &p);
+    server_answer(s, ANSWER);
+    peer_drop(LIST_FIRST(&s->peers));
+    CHECK(await(&c) && c.state.error == ERROR_none);
+    CHECK(s->requests == 3 && s->accepted == 2);
+    end(&c);
+    server_close(s);
+}
+
+/* So many shapes are kept; one more is prepared for one use. */
+static void a_shape_of_one_use_opens_its_connection(void)
+{
+    struct server *s = server_open(base);
+    struct provider p = provider_at(s);
+    struct provider nowhere = {.base = (char *)"http://127.0.0.1:1"};
+    struct taker c;
+    char path[32];
+
+    server_answer(s, ANSWER);
+    reopen();
+    for (unsigned i = 0; i < 16384; i++) {
+        snprintf(path, sizeof path, "/%u", i);
+        start(&c, &(struct call){.provider = &nowhere, .path = path});
+        end(&c);
+    }
+    CHECK(call_once(&p, &c) && s->requests == 1);
+    reopen();
+    server_close(s);
+}
+
+/* The first read ends where the answer does, and what the provider sent behind
+ * it is there when the next request looks for a connection. */
+static void bytes_behind_an_answer_never_answer_the_next_request(void)
+{
+    enum { READ = 4096 };
+    char answer[READ + 128] = "HTTP/1.1 200 OK\r\nContent-Length: 4055\r\n\r\n";
+    struct server *s = server_open(base);
+    struct provider p = provider_at(s);
+    struct taker c;
+
+    memset(answer + 41, 'a', READ - 41);
+    strcpy(answer + READ, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nSTRAY");
+    server_answer(s, answer);
+    start(&c, &(struct call){.provider = &p, .hold_bytes = 1});
+    CHECK(await(&c) && c.len == READ - 41);
+    end(&c);
+    server_answer(s, ANSWER);
+    start(&c, &(struct call){.provider = &p});
+    CHECK(await(&c) && c.body && !strcmp(c.body, "0123456789"));
+    CHECK(!c.state.reused && s->accepted == 2);
+    end(&c);
+    upstream_forget(up, &p);
+    server_close(s);
+}
+
 static void a_reset_before_any_answer_is_a_cut_and_not_repeated(void)
 {
     struct server *s = server_open(base);
@@ -485,6 +552,9 @@ int main(void)
     RUN(many_calls_at_once_all_end_well_and_reuse_connections);
     RUN(an_idle_connection_the_server_closed_costs_no_error);
     RUN(a_close_that_crosses_the_next_request_costs_no_error);
+    RUN(a_connection_lost_after_a_reload_costs_no_error);
+    RUN(a_shape_of_one_use_opens_its_connection);
+    RUN(bytes_behind_an_answer_never_answer_the_next_request);
     RUN(a_reset_before_any_answer_is_a_cut_and_not_repeated);
     RUN(a_closed_port_is_a_failure_to_connect);
     RUN(a_connection_that_never_completes_ends_at_its_timeout);

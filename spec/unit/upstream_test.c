@@ -38,6 +38,8 @@ static const struct answer_case answers[] = {
     GOOD(OK TEN TEN "\r\n" BODY, 200, BODY, true),
     GOOD(OK CHUNKED "\r\na\r\n" BODY "\r\n0\r\n\r\n", 200, BODY, true),
     GOOD(OK CHUNKED "\r\na\r\n" BODY "\r\n0\r\nX-T: 1\r\n\r\n", 200, BODY, true),
+    GOOD(OK CHUNKED "\r\na ; x = y\r\n" BODY "\r\n0\r\n\r\n", 200, BODY, true),
+    GOOD(OK CHUNKED "\r\na  \r\n" BODY "\r\n0 \r\n\r\n", 200, BODY, true),
     GOOD("HTTP/1.1 100 Go\r\n\r\n" OK TEN "\r\n" BODY, 200, BODY, true),
     GOOD("HTTP/1.1 103 E\r\nLink: a\r\n\r\n" OK TEN "\r\n" BODY, 200, BODY, true),
     GOOD("HTTP/1.1 302 F\r\nLocation: http://127.0.0.1:1/\r\n" TEN "\r\n" BODY,
@@ -82,6 +84,7 @@ static const struct answer_case answers[] = {
     CUT(OK TEN "\r\n" "01234"),
     CUT(OK CHUNKED "\r\na\r\n" BODY "\r\n"),
     CUT(OK CHUNKED "\r\nzz\r\n" BODY "\r\n"),
+    CUT(OK CHUNKED "\r\n a\r\n" BODY "\r\n0\r\n\r\n"),
     CUT(OK CHUNKED "\r\n-a\r\n" BODY "\r\n"),
     CUT(OK CHUNKED "\r\na\r\n" BODY "x\r\n0\r\n\r\n"),
 };
