@@ -153,7 +153,7 @@ static void write_line(struct leme_server *s, const struct record_blob *b)
     if (buf_reserve(&line, USUAL_LINE) == 0 && record_line(b, &line) == 0 &&
         line.len) {
         line.len = redact_all(s, line.data, line.len);
-        log_add(s->access, "info", line.data, line.len);
+        log_put(s->access, "info", line.data, line.len);
     }
     buf_free(&line);
 }
@@ -165,6 +165,8 @@ unsigned daemon_records(struct leme_server *s)
                   rank(daemon_config(s)->settings.log_level) <= 1);
     unsigned all = 0;
 
+    if (lines)
+        log_begin(s->access);
     for (unsigned i = 0; i < s->workers; i++) {
         struct record_blob *b = take(&s->worker[i]), *next;
         unsigned n = 0;
@@ -178,6 +180,8 @@ unsigned daemon_records(struct leme_server *s)
         atomic_fetch_sub(&s->worker[i].nrecords, n);
         all += n;
     }
+    if (lines)
+        log_end(s->access);
     return all;
 }
 

@@ -289,14 +289,31 @@ static bool queue(struct log *l, const char *level, const char *text, size_t len
     return true;
 }
 
-void log_add(struct log *l, const char *level, const char *text, size_t len)
+void log_begin(struct log *l)
 {
     pthread_mutex_lock(&l->lock);
-    if (!queue(l, level, text, len))
+}
+
+void log_put(struct log *l, const char *level, const char *text, size_t len)
+{
+    if (queue(l, level, text, len))
+        l->lines++;
+    else
         atomic_fetch_add(&l->dropped, 1);
-    else if (l->lines++ == 0)
+}
+
+void log_end(struct log *l)
+{
+    if (l->lines)
         pthread_cond_signal(&l->more);
     pthread_mutex_unlock(&l->lock);
+}
+
+void log_add(struct log *l, const char *level, const char *text, size_t len)
+{
+    log_begin(l);
+    log_put(l, level, text, len);
+    log_end(l);
 }
 
 void log_reopen(struct log *l)

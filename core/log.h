@@ -29,6 +29,11 @@ struct log *log_new(const struct log_options *options, char *why,
  * dropped and counted.
  */
 void log_add(struct log *l, const char *level, const char *text, size_t len);
+/** Many lines at once, with one lock and one wake: between begin and end the
+ * writer waits, and only this thread adds. */
+void log_begin(struct log *l);
+void log_put(struct log *l, const char *level, const char *text, size_t len);
+void log_end(struct log *l);
 /** Open the path anew, after the lines queued so far. On failure the old file
  * stays. Any thread. */
 void log_reopen(struct log *l);
