@@ -297,13 +297,37 @@ bool json_key_is(const struct json_doc *doc, const struct json_info *slot,
     return key_len == 0;
 }
 
+/* A member of the root while nothing was edited or opened. */
+static json_node find_top(const struct json_doc *doc, const char *key,
+                          size_t key_len)
+{
+    struct json_info info;
+
+    for (uint32_t i = 0; i < doc->root_count; i++) {
+        const struct json_top *top = &doc->top[i];
+
+        if (top->escaped) {
+            info = top_info(top);
+            if (json_key_is(doc, &info, key, key_len))
+                return JSON_ROOT + 1 + i;
+        } else if (top->key_len == key_len &&
+                   !memcmp(doc->text + top->key_at, key, key_len)) {
+            return JSON_ROOT + 1 + i;
+        }
+    }
+    return JSON_NONE;
+}
+
 json_node json_find(const struct json_doc *doc, json_node n, const char *key,
                     size_t key_len, bool *duplicate)
 {
-    uint32_t i, count = json_slots(doc, n);
+    uint32_t i, count;
     json_node slot, found = JSON_NONE;
     struct json_info info;
 
+    if (!doc->state && n == JSON_ROOT)
+        return find_top(doc, key, key_len);
+    count = json_slots(doc, n);
     for (i = 0; i < count; i++) {
         slot = json_slot(doc, n, i);
         info = json_look(doc, slot);
@@ -326,6 +350,8 @@ json_node json_member(struct json_doc *doc, json_node n, const char *key,
     json_node slot;
 
     *duplicate = false;
+    if (!doc->state && n == JSON_ROOT)
+        return find_top(doc, key, key_len);
     if (json_kind(doc, n) != JSON_OBJECT || json_expand(doc, n))
         return JSON_NONE;
     slot = json_find(doc, n, key, key_len, duplicate);

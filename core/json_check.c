@@ -9,10 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
-
 #include "json_impl.h"
 
 const char *json_fail(struct json_scan *s, const char *at, const char *message)
@@ -42,51 +38,6 @@ size_t json_utf8(const char *text, const char *end)
     if ((p[0] == 0xF0 && p[1] < 0x90) || (p[0] == 0xF4 && p[1] > 0x8F))
         return 0;   /* written too long, or beyond U+10FFFF */
     return need;
-}
-
-static bool is_plain(unsigned char c)
-{
-    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
-}
-
-const char *json_ascii_run(const char *p, const char *end)
-{
-#ifdef __SSE2__
-    const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\');
-    const __m128i space = _mm_set1_epi8(0x20);
-
-    while (end - p >= 16) {
-        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
-        /* Signed: bytes from 0x80 on are below a space too. */
-        __m128i hit = _mm_cmplt_epi8(bytes, space);
-        unsigned mask;
-
-        hit = _mm_or_si128(hit, _mm_cmpeq_epi8(bytes, quote));
-        hit = _mm_or_si128(hit, _mm_cmpeq_epi8(bytes, slash));
-        mask = (unsigned)_mm_movemask_epi8(hit);
-        if (mask)
-            return p + __builtin_ctz(mask);
-        p += 16;
-    }
-#else
-    const uint64_t ones = 0x0101010101010101u, high = ones * 0x80;
-
-    while (end - p >= 8) {
-        uint64_t word, quote, slash;
-
-        memcpy(&word, p, sizeof word);
-        quote = word ^ ones * '"';
-        slash = word ^ ones * '\\';
-        /* A borrow can only start in a byte that is itself a hit. */
-        if ((word | (word - ones * 0x20) | ((quote - ones) & ~quote) |
-             ((slash - ones) & ~slash)) & high)
-            break;
-        p += 8;
-    }
-#endif
-    while (p < end && is_plain((unsigned char)*p))
-        p++;
-    return p;
 }
 
 /* Sequences of three bytes in a row, the bulk of CJK text; stops at the first

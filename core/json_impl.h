@@ -9,6 +9,12 @@
 
 #include "json.h"
 
+#include <string.h>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #define JSON_LEVELS 1024u   /* deepest nesting json_check can be asked for */
 #define JSON_TOPS 32u
 _Static_assert(sizeof(((struct json_doc *)0)->top) ==
@@ -121,10 +127,54 @@ json_node json_current(const struct json_doc *doc, json_node slot);
 /** The slot with this key in ${n}, which is expanded; the first of several. */
 json_node json_find(const struct json_doc *doc, json_node n, const char *key,
                     size_t key_len, bool *duplicate);
-/** The first byte that is not plain ASCII text of a string, at most ${end}. */
-const char *json_ascii_run(const char *p, const char *end);
 /** Is the key of ${slot} this decoded one? */
 bool json_key_is(const struct json_doc *doc, const struct json_info *slot,
                  const char *key, size_t key_len);
+
+static inline bool json_is_plain(unsigned char c)
+{
+    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
+/** The first byte that is not plain ASCII text of a string, at most ${end}. */
+static inline const char *json_ascii_run(const char *p, const char *end)
+{
+#ifdef __SSE2__
+    const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\');
+    const __m128i space = _mm_set1_epi8(0x20);
+
+    while (end - p >= 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
+        /* Signed: bytes from 0x80 on are below a space too. */
+        __m128i hit = _mm_cmplt_epi8(bytes, space);
+        unsigned mask;
+
+        hit = _mm_or_si128(hit, _mm_cmpeq_epi8(bytes, quote));
+        hit = _mm_or_si128(hit, _mm_cmpeq_epi8(bytes, slash));
+        mask = (unsigned)_mm_movemask_epi8(hit);
+        if (mask)
+            return p + __builtin_ctz(mask);
+        p += 16;
+    }
+#else
+    const uint64_t ones = 0x0101010101010101u, high = ones * 0x80;
+
+    while (end - p >= 8) {
+        uint64_t word, quote, slash;
+
+        memcpy(&word, p, sizeof word);
+        quote = word ^ ones * '"';
+        slash = word ^ ones * '\\';
+        /* A borrow can only start in a byte that is itself a hit. */
+        if ((word | (word - ones * 0x20) | ((quote - ones) & ~quote) |
+             ((slash - ones) & ~slash)) & high)
+            break;
+        p += 8;
+    }
+#endif
+    while (p < end && json_is_plain((unsigned char)*p))
+        p++;
+    return p;
+}
 
 #endif

@@ -185,7 +185,8 @@ static bool field(struct transfer *t, const char *s, size_t len)
     while (n && (value[n - 1] == ' ' || value[n - 1] == '\t'))
         n--;
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
-        if (wanted[i].len == name && !strncasecmp(wanted[i].name, s, name))
+        if (wanted[i].len == name && (s[0] | 0x20) == wanted[i].name[0] &&
+            !strncasecmp(wanted[i].name, s, name))
             return wanted[i].take(t, value, n);
     quota_header(&t->quota, s, name, value, n, t->head.wall);
     return true;
