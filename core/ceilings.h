@@ -38,6 +38,7 @@
 
 /* Policies. */
 #define CEIL_POLICY_FILE (256 * KIB)
+#define CEIL_TRANSLATION_US 2000000         /* one call of a dialect */
 #define CEIL_STEP_US 50000                  /* setting: one step */
 #define CEIL_LOAD_US 500000                 /* reading and self-testing a policy */
 #define CEIL_REQUEST_LUA_BYTES (4 * MIB)    /* net Lua bytes of one request */

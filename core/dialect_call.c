@@ -159,6 +159,18 @@ static int run_call(lua_State *L, void *arg)
     return 0;
 }
 
+/* A dialect is ours and its bodies are of any size: the limit of a policy's step
+ * is not for it. */
+static int enter(struct policy_state *s, struct outcome *o, struct vm_fault *f)
+{
+    int bad;
+
+    vm_step_limit(s->vm, CEIL_TRANSLATION_US);
+    bad = vm_enter(s->vm, run_call, o, f);
+    vm_step_limit(s->vm, s->generation->config->settings.step_limit);
+    return bad;
+}
+
 int dialect_call(struct call_out *c)
 {
     struct outcome o = {c, -1};
@@ -170,7 +182,7 @@ int dialect_call(struct call_out *c)
     c->fault->error = ERROR_none;
     c->s->bind.now = clock_now();
     c->s->bind.wall = clock_wall();
-    if (vm_enter(c->s->vm, run_call, &o, &f) == 0) {
+    if (enter(c->s, &o, &f) == 0) {
         if (o.bad && c->fault->error == ERROR_none) {
             c->fault->error = ERROR_gateway_oom;
             snprintf(c->fault->message, sizeof c->fault->message,

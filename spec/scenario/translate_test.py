@@ -131,5 +131,19 @@ def broken(w):
           "".join("word%d " % i for i in range(1000)), "text before it")
 
 
+@promise("a prompt of 6 MB is translated whole: the limit of a policy's step is not "
+         "for dialects")
+def large(w):
+    up = w.upstream(plays(message(block(0, {"type": "text", "text": ""},
+                                        [delta(0, "text_delta", text="fine")]))))
+    server = w.leme(CLAUDE % up.port)
+    content = "".join("%07d " % i for i in range(750000))
+    answer = server.chat(stream=True, messages=[{"role": "user", "content": content}])
+    equal(answer.text, "fine", "text")
+    sent = up.calls[0].json["messages"][0]["content"]
+    text = sent if isinstance(sent, str) else "".join(b["text"] for b in sent)
+    check(text == content, "the prompt changed on its way")
+
+
 if __name__ == "__main__":
     main()

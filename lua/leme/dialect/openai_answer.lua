@@ -345,7 +345,7 @@ local function take_arguments(slot, value)
   if type(value) ~= "string" then value = host.encode(value) end
   slot.length = slot.length + #value
   if slot.held == nil then
-    local head = value:match "^%s*(.)" or (#value > 64 and "{")
+    local head = value:sub(1, 64):match "^%s*(.)" or (#value > 64 and "{")
     if head then slot.held = head ~= "{" end
   end
   if slot.held == false then

@@ -29,7 +29,7 @@ local function block_fault(block, at)
   if type(block) ~= "table" or type(block.type) ~= "string" then
     return invalid(at .. ": expected a block with a type")
   end
-  if block.type == "text" and (type(block.text) ~= "string" or not block.text:find "%S") then
+  if block.type == "text" and (type(block.text) ~= "string" or not block.text:sub(1, 65536):find "%S") then
     return invalid(at .. ": text content blocks must be non-empty")
   end
   if block.type == "tool_use" then
@@ -87,7 +87,7 @@ local function message_fault(message, i)
       tostring(message.role)))
   end
   if type(message.content) == "string" then
-    if not message.content:find "%S" then
+    if not message.content:sub(1, 65536):find "%S" then
       return invalid(("messages.%d: user messages must have non-empty content"):format(i))
     end
     return nil

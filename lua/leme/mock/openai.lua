@@ -53,7 +53,7 @@ local function read_format(body, question)
   question.json = true
   -- A model follows a schema that its instructions hold.
   for _, message in ipairs(body.messages) do
-    local schema = words.text_of(message.content):match "JSON Schema[^{]*(%b{})"
+    local schema = words.text_of(message.content):sub(1, 65536):match "JSON Schema[^{]*(%b{})"
     if schema then question.schema = host.decode(schema) end
   end
 end

@@ -131,7 +131,11 @@ local CLOSINGS = {
   "When you set a key, a real model will take my place.",
 }
 
+-- What is looked at of a prompt: they may be of any size.
+local HEARD <const> = 65536
+
 local function friendly(said)
+  said = said:sub(1, HEARD)
   local heard = said:gsub("%s+", " "):sub(1, 200)
   if heard == "" then heard = "nothing" end
   return ("You said: \"%s\". That is noted. %s"):format(heard,
@@ -151,7 +155,7 @@ local function wanted_tools(question)
   if #tools == 0 or choice == "none" then return {} end
   if type(choice) == "table" then return named(tools, choice.name) or {} end
   if question.answered and choice ~= "required" then return {} end
-  local lower, list = question.said:lower(), {}
+  local lower, list = question.said:sub(1, HEARD):lower(), {}
   for _, tool in ipairs(tools) do
     if lower:find(tool.name:lower(), 1, true) then list[#list + 1] = tool end
   end

@@ -35,7 +35,7 @@ local function file_part(reader, file, where)
   local uri = common.filled(member(file, "fileUri"))
   local media = common.filled(member(file, "mimeType"))
   if not uri then return reader:bad(where, "expected a fileUri") end
-  local public = uri:sub(1, 4) == "http" and not uri:find("googleapis.com/", 1, true)
+  local public = uri:sub(1, 4) == "http" and not uri:sub(1, 2048):find("googleapis.com/", 1, true)
   if public and media and media:sub(1, 6) == "image/"
       and common.media_of(uri, "image/jpeg") == media then
     return { type = "image_url", image_url = { url = uri } }
