@@ -29,7 +29,8 @@ local function block_fault(block, at)
   if type(block) ~= "table" or type(block.type) ~= "string" then
     return invalid(at .. ": expected a block with a type")
   end
-  if block.type == "text" and (type(block.text) ~= "string" or not block.text:sub(1, 65536):find "%S") then
+  if block.type == "text"
+    and (type(block.text) ~= "string" or not block.text:sub(1, 65536):find "%S") then
     return invalid(at .. ": text content blocks must be non-empty")
   end
   if block.type == "tool_use" then
