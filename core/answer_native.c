@@ -348,8 +348,9 @@ enum answer_event answer_native_body(struct answer *a, const char *body,
     struct json_view v = json_view(body, len);
     struct json_fault fault;
 
+    /* A blank event is nothing yet, a blank body is no answer. */
     if (a->format == ANSWER_GEMINI)
-        return answer_gemini(a, body, len);
+        return v.len ? answer_gemini(a, body, len) : ANSWER_BROKEN;
     if (json_check(body, len, CEIL_JSON_DEPTH, &fault) ||
         json_view_kind(v) != JSON_OBJECT)
         return ANSWER_BROKEN;

@@ -2,7 +2,8 @@
  *
  * answer over any bytes. Beside not crashing: the scanner and json_check agree
  * on what is JSON (but for UTF-8, which only the latter looks at); a broken
- * event leaves no trace; an event and a body agree on errors; an error always
+ * event leaves no trace; an event and a body agree on errors; what
+ * was read before does not change what an event is; an error always
  * has a class of the provider's, and its sentence is clean text.
  */
 #include "../../core/answer.h"
@@ -91,6 +92,28 @@ static void check_error(const char *text, size_t len)
         must((unsigned char)out[i] >= 0x20 && out[i] != 0x7F);
 }
 
+/* An event after one that is like it but for a byte is read as if it came first. */
+static void check_after(const char *text, size_t len)
+{
+    char *other = malloc(len + 1);
+
+    must(other != NULL);
+    for (size_t at = 0; at < len; at += len / 16 + 1) {
+        struct answer fresh, after;
+        enum answer_event kind;
+
+        memcpy(other, text, len);
+        other[at] = other[at] == 'a' ? '"' : 'a';
+        answer_init(&fresh, ANSWER_CHAT);
+        answer_init(&after, ANSWER_CHAT);
+        kind = answer_event(&fresh, "", 0, other, len);
+        answer_event(&after, "", 0, text, len);
+        must(answer_event(&after, "", 0, other, len) == kind);
+        must(answer_event(&after, "", 0, other, len) == kind);
+    }
+    free(other);
+}
+
 /* What is true in every format. */
 static void check_native(enum answer_format format, const char *text, size_t len)
 {
@@ -134,7 +157,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_ascii(text, size);
     check_error(text, size);
     check_text(text, size);
-    check_native(ANSWER_MESSAGES, text, size);
-    check_native(ANSWER_RESPONSES, text, size);
+    check_after(text, size);
+    for (unsigned format = ANSWER_CHAT + 1; format < ANSWER_FORMATS; format++)
+        check_native(format, text, size);
     return 0;
 }

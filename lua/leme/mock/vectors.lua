@@ -1,27 +1,13 @@
 -- leme.mock.vectors: embeddings of a mock: unit vectors that follow from the text,
 -- as numbers or as base64 of little-endian floats. Pure.
 
+local base64 = require "leme.base64"
 local host = require "leme.host"
 local words = require "leme.mock.words"
 
 local vectors = {}
 
 local SIZE, SIZE_MAX = 256, 4096
-local BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-
-function vectors.base64(bytes)
-  local out = {}
-  for i = 1, #bytes, 3 do
-    local a, b, c = bytes:byte(i, i + 2)
-    local n = a << 16 | (b or 0) << 8 | (c or 0)
-    for place = 0, 3 do
-      local six = n >> (18 - 6 * place) & 63
-      local used = place < 2 or place == 2 and b or place == 3 and c
-      out[#out + 1] = used and BASE64:sub(six + 1, six + 1) or "="
-    end
-  end
-  return table.concat(out)
-end
 
 -- A unit vector that follows from the text.
 function vectors.of(text, size)
@@ -39,7 +25,7 @@ end
 function vectors.packed(list)
   local floats = {}
   for i = 1, #list do floats[i] = string.pack("<f", list[i]) end
-  return vectors.base64(table.concat(floats))
+  return base64.encode(table.concat(floats))
 end
 
 -- The texts to embed: a string, a list of strings, or token ids; nil: none.
