@@ -13,6 +13,20 @@ static enum answer_event feed(struct answer *a, const char *data)
     return answer_event(a, "", 0, data, strlen(data));
 }
 
+/* Nothing yet as an event; but as a body no JSON at all. */
+static void blank_is_quiet_in_a_stream_and_broken_as_a_body(void)
+{
+    static const char *const blanks[] = {"", " ", "\r\n"};
+    struct answer a;
+
+    for (size_t i = 0; i < sizeof blanks / sizeof *blanks; i++) {
+        answer_init(&a, ANSWER_GEMINI);
+        CHECK_ROW(i, feed(&a, blanks[i]) == ANSWER_QUIET && !a.content);
+        CHECK_ROW(i, answer_body(&a, blanks[i], strlen(blanks[i])) ==
+                         ANSWER_BROKEN);
+    }
+}
+
 static void an_event_is_what_its_parts_say(void)
 {
     static const struct {
@@ -30,7 +44,6 @@ static void an_event_is_what_its_parts_say(void)
         {__LINE__, ANSWER_QUIET, "{\"candidates\":[{\"content\":{}}]}"},
         {__LINE__, ANSWER_QUIET, "{\"usageMetadata\":{\"promptTokenCount\":1}}"},
         {__LINE__, ANSWER_QUIET, "{\"error\":null}"},
-        {__LINE__, ANSWER_QUIET, " "},
         {__LINE__, ANSWER_CONTENT, ENDS("STOP")},
         {__LINE__, ANSWER_CONTENT, ENDS("OF_THE_FUTURE")},
         {__LINE__, ANSWER_ERROR, ENDS("SAFETY")},
@@ -95,6 +108,7 @@ static void the_text_is_without_thoughts(void)
 int main(void)
 {
     RUN(an_event_is_what_its_parts_say);
+    RUN(blank_is_quiet_in_a_stream_and_broken_as_a_body);
     RUN(a_stream_adds_up);
     RUN(the_text_is_without_thoughts);
     return test_end();
