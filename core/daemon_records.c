@@ -176,6 +176,7 @@ unsigned daemon_records(struct leme_server *s)
             if (lines)
                 write_line(s, b);
             ring_add(s->ring, b);
+            free(b);
         }
         atomic_fetch_sub(&s->worker[i].nrecords, n);
         all += n;

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A circle of pointers that grows with the number of records; each has a digest
- * of its id beside it, so that a look-up opens few of them.
+ * Records stand one behind the other in one block of memory, which is written
+ * from its beginning again when its end is reached: a record of its own
+ * allocation would be freed long after it left the caches. A circle of their
+ * places grows with their number; each has a digest of its id beside it, so
+ * that a look-up opens few of them.
  */
 #include "ring.h"
 
@@ -14,14 +17,15 @@
 #define ID_SIZE 160
 
 struct slot {
-    struct record_blob *blob;       /* owned */
+    size_t at;                      /* in the block */
     uint32_t hash;
 };
 
 struct ring {
+    char *block;                    /* owned; ${max} bytes */
+    size_t max, head;               /* the next record comes to ${head} */
     struct slot *slots;             /* a circle of ${size}, a power of two */
     size_t size, oldest, count;
-    size_t bytes, max;
 };
 
 static uint32_t hash_of(const char *id, size_t len)
@@ -33,17 +37,26 @@ static uint32_t hash_of(const char *id, size_t len)
     return h;
 }
 
+/* Of one record in the block, so that the next is aligned. */
 static size_t cost(const struct record_blob *b)
 {
-    return sizeof *b + b->len + sizeof(struct slot);
+    size_t unit = _Alignof(struct record_blob);
+
+    return (sizeof *b + b->len + unit - 1) / unit * unit;
 }
 
 struct ring *ring_new(size_t max_bytes)
 {
     struct ring *r = calloc(1, sizeof *r);
 
-    if (r)
-        r->max = max_bytes;
+    if (!r)
+        return NULL;
+    r->block = malloc(max_bytes);
+    if (!r->block) {
+        free(r);
+        return NULL;
+    }
+    r->max = max_bytes;
     return r;
 }
 
@@ -52,24 +65,26 @@ static struct slot *slot_at(const struct ring *r, size_t i)
     return &r->slots[(r->oldest + i) & (r->size - 1)];
 }
 
-static void drop_oldest(struct ring *r)
+static struct record_blob *blob_of(const struct ring *r, const struct slot *s)
 {
-    struct slot *s = slot_at(r, 0);
+    return (struct record_blob *)(void *)(r->block + s->at);
+}
 
-    r->bytes -= cost(s->blob);
-    free(s->blob);
-    s->blob = NULL;
-    r->oldest = (r->oldest + 1) & (r->size - 1);
-    r->count--;
+/* Forget the oldest ones that stand at ${from} or behind, but before ${to}. */
+static void clear(struct ring *r, size_t from, size_t to)
+{
+    while (r->count && slot_at(r, 0)->at >= from && slot_at(r, 0)->at < to) {
+        r->oldest = (r->oldest + 1) & (r->size - 1);
+        r->count--;
+    }
 }
 
 void ring_free(struct ring *r)
 {
     if (!r)
         return;
-    while (r->count)
-        drop_oldest(r);
     free(r->slots);
+    free(r->block);
     free(r);
 }
 
@@ -89,20 +104,23 @@ static int grow(struct ring *r)
     return 0;
 }
 
-void ring_add(struct ring *r, struct record_blob *blob)
+void ring_add(struct ring *r, const struct record_blob *blob)
 {
+    size_t n = cost(blob);
     char id[ID_SIZE];
 
-    while (r->count && r->bytes + cost(blob) > r->max)
-        drop_oldest(r);
-    if (r->bytes + cost(blob) > r->max || (r->count == r->size && grow(r))) {
-        free(blob);
+    if (n > r->max || (r->count == r->size && grow(r)))
         return;
+    if (n > r->max - r->head) {
+        clear(r, r->head, r->max);
+        r->head = 0;
     }
+    clear(r, r->head, r->head + n);
     record_id(blob, id, sizeof id);
-    r->bytes += cost(blob);
-    *slot_at(r, r->count) = (struct slot){blob, hash_of(id, strlen(id))};
+    memcpy(r->block + r->head, blob, sizeof *blob + blob->len);
+    *slot_at(r, r->count) = (struct slot){r->head, hash_of(id, strlen(id))};
     r->count++;
+    r->head += n;
 }
 
 size_t ring_count(const struct ring *r)
@@ -110,14 +128,9 @@ size_t ring_count(const struct ring *r)
     return r->count;
 }
 
-size_t ring_bytes(const struct ring *r)
-{
-    return r->bytes;
-}
-
 const struct record_blob *ring_newest(const struct ring *r, size_t i)
 {
-    return i < r->count ? slot_at(r, r->count - 1 - i)->blob : NULL;
+    return i < r->count ? blob_of(r, slot_at(r, r->count - 1 - i)) : NULL;
 }
 
 const struct record_blob *ring_find(const struct ring *r, const char *id,
@@ -131,9 +144,9 @@ const struct record_blob *ring_find(const struct ring *r, const char *id,
 
         if (s->hash != hash)
             continue;
-        record_id(s->blob, other, sizeof other);
+        record_id(blob_of(r, s), other, sizeof other);
         if (strlen(other) == len && memcmp(other, id, len) == 0)
-            return s->blob;
+            return blob_of(r, s);
     }
     return NULL;
 }

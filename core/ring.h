@@ -11,14 +11,14 @@
 struct record_blob;
 struct ring;
 
-/** Keeps at most ${max_bytes} of records, bookkeeping included. */
+/** Keeps at most ${max_bytes} of records; an index of 16 bytes a record comes on
+ * top. NULL: memory. */
 struct ring *ring_new(size_t max_bytes);
 /** Accepts NULL. */
 void ring_free(struct ring *r);
-/** Keep ${blob} (owned from now on); the oldest ones make room. */
-void ring_add(struct ring *r, struct record_blob *blob);
+/** Keep a copy of ${blob}; the oldest ones make room. */
+void ring_add(struct ring *r, const struct record_blob *blob);
 size_t ring_count(const struct ring *r);
-size_t ring_bytes(const struct ring *r);
 /** The ${i}th newest, from 0; NULL beyond the oldest. Valid until ring_add. */
 const struct record_blob *ring_newest(const struct ring *r, size_t i);
 /** The newest record with request id ${id}, or NULL. */
