@@ -533,12 +533,10 @@ enum answer_event answer_body(struct answer *a, const char *body, size_t len)
 {
     struct reading r;
     struct scan s = start(&r, body, len);
-    struct json_fault fault;
 
     if (a->format != ANSWER_CHAT)
         return answer_native_body(a, body, len);
-    if (s.p == s.end || json_check(body, len, CEIL_JSON_DEPTH, &fault) ||
-        !root(&s))
+    if (s.p == s.end || !json_is_utf8(body, len) || !root(&s))
         return ANSWER_BROKEN;
     if (commit(a, &r, body, len))
         return ANSWER_ERROR;

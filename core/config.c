@@ -172,6 +172,7 @@ struct config *config_load(const struct config_options *options,
     if (l.memory)
         config_wrong(&l, 0, NULL, "not enough memory to read it");
     sort_secrets(l.store);
+    config_secrets_index(l.store);
     config_issues_report(&l, report, arg);
     free(l.issues);
     config_arena_free(&l.scratch);

@@ -96,6 +96,8 @@ struct config_store {
     struct secret *secrets;         /* copies that borrow the bytes; longest
                                        first once loaded */
     size_t nsecrets, secrets_size;
+    uint8_t *secret_words;          /* a bit for each hash of a word near the
+                                       start of a secret; NULL until loaded */
     struct config_digest {
         unsigned char bytes[32];
         uint32_t client;
@@ -377,6 +379,8 @@ int config_index_find(const struct config_index *, const void *base,
 void config_index_add(struct config_index *, const char *name, unsigned value);
 /** Group the digests of all clients. 0 or -1 (memory). */
 int config_digests(struct config *);
+/** Prepare to find secrets quickly; without memory it is done slowly. */
+void config_secrets_index(struct config_store *store);
 
 /* --- text: config_show.c -------------------------------------------------- */
 

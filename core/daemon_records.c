@@ -19,7 +19,6 @@
 #include <string.h>
 
 #define LINE 4096
-#define USUAL_LINE 1024
 /* A key that the end of a line would cut in two is found before it is cut. */
 #define BEYOND 1024
 
@@ -145,17 +144,32 @@ static struct record_blob *take(struct worker *w)
     return list;
 }
 
-static void write_line(struct leme_server *s, const struct record_blob *b)
+/* ${line} is empty, and again afterwards. */
+static void write_line(struct leme_server *s, const struct record_blob *b,
+                       struct buf *line)
 {
-    struct buf line;
-
-    buf_init(&line, 2 * CEIL_RECORD_BYTES);
-    if (buf_reserve(&line, USUAL_LINE) == 0 && record_line(b, &line) == 0 &&
-        line.len) {
-        line.len = redact_all(s, line.data, line.len);
-        log_put(s->access, "info", line.data, line.len);
+    if (record_line(b, line) == 0 && line->len) {
+        line->len = redact_all(s, line->data, line->len);
+        log_put(s->access, "info", line->data, line->len);
     }
-    buf_free(&line);
+    line->len = 0;
+}
+
+/* Those of one worker. */
+static unsigned keep_all(struct leme_server *s, struct record_blob *b,
+                         struct buf *line)
+{
+    struct record_blob *next;
+    unsigned n = 0;
+
+    for (; b; b = next, n++) {
+        next = b->next;
+        if (line)
+            write_line(s, b, line);
+        ring_add(s->ring, b);
+        free(b);
+    }
+    return n;
 }
 
 unsigned daemon_records(struct leme_server *s)
@@ -164,25 +178,20 @@ unsigned daemon_records(struct leme_server *s)
                  (!s->current ||
                   rank(daemon_config(s)->settings.log_level) <= 1);
     unsigned all = 0;
+    struct buf line;
 
+    buf_init(&line, 2 * CEIL_RECORD_BYTES);
     if (lines)
         log_begin(s->access);
     for (unsigned i = 0; i < s->workers; i++) {
-        struct record_blob *b = take(&s->worker[i]), *next;
-        unsigned n = 0;
+        unsigned n = keep_all(s, take(&s->worker[i]), lines ? &line : NULL);
 
-        for (; b; b = next, n++) {
-            next = b->next;
-            if (lines)
-                write_line(s, b);
-            ring_add(s->ring, b);
-            free(b);
-        }
         atomic_fetch_sub(&s->worker[i].nrecords, n);
         all += n;
     }
     if (lines)
         log_end(s->access);
+    buf_free(&line);
     return all;
 }
 

@@ -154,6 +154,9 @@ int json_write_node(const struct json_doc *doc, json_node n, struct buf *out);
 /* Helpers for whoever reads small JSON texts in one pass without a document
  * (stream events, error bodies): no allocation. */
 
+/** Whether ${text} is well-formed UTF-8. */
+bool json_is_utf8(const char *text, size_t len);
+
 /** One value inside a text that json_check accepted, or a best effort on any
  * text: every function below is safe on arbitrary bytes. */
 struct json_view {

@@ -69,6 +69,32 @@ static const char *utf8_run(struct json_scan *s, const char *p)
     }
 }
 
+/* The first byte that is not ASCII, at most ${end}. */
+static const char *ascii_run(const char *p, const char *end)
+{
+#ifdef __SSE2__
+    for (; end - p >= 16; p += 16)
+        if (_mm_movemask_epi8(_mm_loadu_si128((const void *)p)))
+            break;
+#endif
+    while (p < end && (unsigned char)*p < 0x80)
+        p++;
+    return p;
+}
+
+bool json_is_utf8(const char *text, size_t len)
+{
+    struct json_scan s = {.end = text + len};
+    const char *p = ascii_run(text, s.end);
+
+    while (p && p < s.end) {
+        p = utf8_run(&s, p);
+        if (p)
+            p = ascii_run(p, s.end);
+    }
+    return p;
+}
+
 static bool is_hex(char c)
 {
     return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');

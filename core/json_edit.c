@@ -173,19 +173,6 @@ json_node json_replace(struct json_doc *doc, json_node n, const char *value,
     return fresh;
 }
 
-static bool is_utf8(const char *p, size_t len)
-{
-    const char *end = p + len;
-    size_t n;
-
-    for (; p < end; p += n) {
-        n = json_utf8(p, end);
-        if (n == 0)
-            return false;
-    }
-    return true;
-}
-
 json_node json_set(struct json_doc *doc, json_node n, const char *key,
                    size_t key_len, const char *value, size_t len)
 {
@@ -194,7 +181,7 @@ json_node json_set(struct json_doc *doc, json_node n, const char *key,
     json_node there, fresh;
 
     if (json_kind(doc, n) != JSON_OBJECT || !json_live(doc, n) ||
-        !is_utf8(key, key_len) || json_expand(doc, n))
+        !json_is_utf8(key, key_len) || json_expand(doc, n))
         return JSON_NONE;
     there = json_member(doc, n, key, key_len, &duplicate);
     if (duplicate)
@@ -415,14 +402,66 @@ static int write_value(struct writer *w, json_node n)
     return copy(w, json_text(w->doc, &info), info.at, info.at + info.len);
 }
 
+static const struct json_extra *extra_at(const struct json_extra *extra,
+                                         size_t n, const char *key, size_t len)
+{
+    for (; n; n--, extra++)
+        if (strlen(extra->key) == len && !memcmp(extra->key, key, len))
+            return extra;
+    return NULL;
+}
+
+/* The usual case in one pass: nothing was edited, and each extra takes the place
+ * of a value that is there. 1 when that is so and done, 0, or -1. */
+static int splice(const struct json_doc *doc, const struct json_extra *extra,
+                  size_t nextra, struct buf *out)
+{
+    const struct json_extra *new[JSON_TOPS];
+    size_t at = 0, found = 0, size = doc->len;
+    uint32_t i;
+
+    if (doc->state || doc->root_count > JSON_TOPS)
+        return 0;
+    for (i = 0; i < doc->root_count; i++) {
+        const struct json_top *top = &doc->top[i];
+
+        new[i] = top->escaped ? NULL
+                              : extra_at(extra, nextra, doc->text + top->key_at,
+                                         top->key_len);
+        if (!new[i])
+            continue;
+        if (!new[i]->value)
+            return 0;
+        found++;
+        size += new[i]->len - top->len;
+    }
+    if (found < nextra)
+        return 0;
+    if (buf_reserve(out, size))
+        return -1;
+    for (i = 0; i < doc->root_count; i++) {
+        if (!new[i])
+            continue;
+        buf_add(out, doc->text + at, doc->top[i].at - at);
+        buf_add(out, new[i]->value, new[i]->len);
+        at = doc->top[i].at + doc->top[i].len;
+    }
+    buf_add(out, doc->text + at, doc->len - at);
+    return 1;
+}
+
 int json_write(const struct json_doc *doc, const struct json_extra *extra,
                size_t nextra, struct buf *out)
 {
     struct writer w = { .doc = doc, .out = out, .extra = extra,
                         .nextra = nextra };
-    struct json_info root = json_look(doc, JSON_ROOT);
+    struct json_info root;
     size_t before = out->len;
+    int done = splice(doc, extra, nextra, out);
 
+    if (done)
+        return done < 0 ? -1 : 0;
+    root = json_look(doc, JSON_ROOT);
     if (copy(&w, doc->text, 0, root.at) || write_value(&w, JSON_ROOT) ||
         copy(&w, doc->text, root.at + root.len, doc->len) || flush(&w)) {
         out->len = before;

@@ -95,44 +95,47 @@ static bool room(struct buf *b, size_t n, size_t limit)
     return b->len + n <= b->size || !buf_reserve(b, b->size ? n : USUAL);
 }
 
-static bool add_text(struct buf *b, const char *text, size_t limit)
+/* ${p} is where the next field comes; the length of ${b} follows at the end. */
+static char *add_text(struct buf *b, char *p, const char *text, size_t limit)
 {
-    size_t n = text ? strnlen(text, RECORD_TEXT) : 0;
+    size_t n = text && *text ? strnlen(text, RECORD_TEXT) : 0;
     uint16_t len = (uint16_t)n;
 
-    if (!room(b, n, limit))
-        return false;
-    memcpy(b->data + b->len, &len, sizeof len);
-    if (n)
-        memcpy(b->data + b->len + sizeof len, text, n);
-    b->len += n + sizeof len;
-    return true;
-}
-
-static void add_word(struct buf *b, const void *bytes)
-{
-    memcpy(b->data + b->len, bytes, 8);
-    b->len += 8;
+    if (n) {
+        b->len = (size_t)(p - b->data);
+        if (!room(b, n, limit))
+            return NULL;
+        p = b->data + b->len;
+        memcpy(p + sizeof len, text, n);
+    }
+    memcpy(p, &len, sizeof len);
+    return p + sizeof len + n;
 }
 
 static bool add_fields(struct buf *b, const char *type, va_list ap, size_t limit)
 {
+    char *p = b->data + b->len;
+
     for (; *type; type++) {
         if (*type == 's') {
-            if (!add_text(b, va_arg(ap, const char *), limit))
+            p = add_text(b, p, va_arg(ap, const char *), limit);
+            if (!p)
                 return false;
         } else if (*type == 'b') {
-            b->data[b->len++] = va_arg(ap, int) ? 1 : 0;
+            *p++ = va_arg(ap, int) ? 1 : 0;
         } else if (*type == 'd') {
             double d = va_arg(ap, double);
 
-            add_word(b, &d);
+            memcpy(p, &d, 8);
+            p += 8;
         } else {
             int64_t i = va_arg(ap, int64_t);
 
-            add_word(b, &i);
+            memcpy(p, &i, 8);
+            p += 8;
         }
     }
+    b->len = (size_t)(p - b->data);
     return true;
 }
 
@@ -303,26 +306,23 @@ void record_id(const struct record_blob *b, char *out, size_t size)
     out[n] = '\0';
 }
 
-static int add_name(struct buf *out, const char *before, const char *name)
-{
-    return buf_adds(out, before) | buf_addc(out, '"') | buf_adds(out, name) |
-           buf_add(out, "\":", 2);
-}
+/* A literal, whose length the compiler knows. */
+#define SAY(out, text) buf_add(out, text, sizeof text - 1)
+#define SAY_TEXT(out, name, v) \
+    (SAY(out, ",\"" name "\":") | buf_add_json(out, (v)->s, (v)->len))
+#define SAY_NUMBER(out, name, n) (SAY(out, ",\"" name "\":") | buf_addi(out, n))
+/* Members of an object that may leave any of them out: each with a comma behind
+ * it, until close_object. */
+#define SAY_MS(out, name, us) \
+    ((us) < 0 ? 0 : SAY(out, "\"" name "\":") | add_ms(out, us) | buf_addc(out, ','))
+#define SAY_COUNT(out, name, n) \
+    ((n) < 0 ? 0 : SAY(out, "\"" name "\":") | buf_addi(out, n) | buf_addc(out, ','))
 
-static int say_text(struct buf *out, const char *name, const struct value *v)
+static int close_object(struct buf *out)
 {
-    return add_name(out, ",", name) | buf_add_json(out, v->s, v->len);
-}
-
-static int say_number(struct buf *out, const char *name, int64_t n)
-{
-    return add_name(out, ",", name) | buf_addi(out, n);
-}
-
-/* Nothing was added, for lack of room, when the buffer is still empty. */
-static const char *comma(const struct buf *out)
-{
-    return out->len && out->data[out->len - 1] == '{' ? "" : ",";
+    if (out->len && out->data[out->len - 1] == ',')
+        out->len--;
+    return buf_addc(out, '}');
 }
 
 /* A point and three digits. */
@@ -335,19 +335,9 @@ static int add_fraction(struct buf *out, int64_t thousandths)
     return buf_add(out, text, sizeof text);
 }
 
-static int add_ms(struct buf *out, const char *name, int64_t us)
+static int add_ms(struct buf *out, int64_t us)
 {
-    if (us < 0)
-        return 0;
-    return add_name(out, comma(out), name) | buf_addi(out, us / 1000) |
-           add_fraction(out, us % 1000);
-}
-
-static int add_count(struct buf *out, const char *name, int64_t n)
-{
-    if (n < 0)
-        return 0;
-    return add_name(out, comma(out), name) | buf_addi(out, n);
+    return buf_addi(out, us / 1000) | add_fraction(out, us % 1000);
 }
 
 /* Lines of the same second share its text. */
@@ -363,9 +353,8 @@ static int add_time(struct buf *out, int64_t wall_us)
         strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
         second = t;
     }
-    return buf_adds(out, "{\"ts\":\"") | buf_adds(out, text) |
-           add_fraction(out, wall_us % US_PER_S / 1000) |
-           buf_adds(out, "Z\"");
+    return SAY(out, "{\"ts\":\"") | buf_adds(out, text) |
+           add_fraction(out, wall_us % US_PER_S / 1000) | SAY(out, "Z\"");
 }
 
 /* Indices of the fields of the two entries, in the order of RECORDS. */
@@ -380,66 +369,65 @@ static int line_head(struct buf *out, const struct value *b)
 {
     int bad = add_time(out, b[B_TS].i);
 
-    bad |= buf_adds(out, ",\"level\":\"info\",\"msg\":\"request\",\"v\":1");
-    bad |= say_text(out, "id", &b[B_ID]);
+    bad |= SAY(out, ",\"level\":\"info\",\"msg\":\"request\",\"v\":1");
+    bad |= SAY_TEXT(out, "id", &b[B_ID]);
     if (b[B_TRACE].len >= 35) {
         struct value trace = {.s = b[B_TRACE].s + 3, .len = 32};
 
-        bad |= say_text(out, "trace", &trace);
+        bad |= SAY_TEXT(out, "trace", &trace);
     }
-    bad |= say_text(out, "client", &b[B_CLIENT]);
-    bad |= say_text(out, "op", &b[B_OP]);
-    bad |= buf_adds(out, b[B_STREAM].i ? ",\"stream\":true"
-                                       : ",\"stream\":false");
-    bad |= say_text(out, "model", &b[B_MODEL]);
-    return bad;
+    bad |= SAY_TEXT(out, "client", &b[B_CLIENT]);
+    bad |= SAY_TEXT(out, "op", &b[B_OP]);
+    bad |= b[B_STREAM].i ? SAY(out, ",\"stream\":true")
+                         : SAY(out, ",\"stream\":false");
+    return bad | SAY_TEXT(out, "model", &b[B_MODEL]);
 }
 
 static int line_outcome(struct buf *out, const struct value *b,
                         const struct value *e)
 {
-    int bad = say_text(out, "target", &e[E_TARGET]);
+    int bad = SAY_TEXT(out, "target", &e[E_TARGET]);
 
     if (e[E_KEY].len)
-        bad |= say_text(out, "key", &e[E_KEY]);
-    bad |= say_text(out, "resp_model", &e[E_RESP_MODEL]);
-    bad |= say_number(out, "code", e[E_CODE].i);
-    bad |= say_text(out, "error_type", &e[E_ERROR]);
-    bad |= say_text(out, "end", &e[E_END]);
-    bad |= say_number(out, "attempts", e[E_ATTEMPTS].i);
+        bad |= SAY_TEXT(out, "key", &e[E_KEY]);
+    bad |= SAY_TEXT(out, "resp_model", &e[E_RESP_MODEL]);
+    bad |= SAY_NUMBER(out, "code", e[E_CODE].i);
+    bad |= SAY_TEXT(out, "error_type", &e[E_ERROR]);
+    bad |= SAY_TEXT(out, "end", &e[E_END]);
+    bad |= SAY_NUMBER(out, "attempts", e[E_ATTEMPTS].i);
     if (e[E_FALLBACK].len)
-        bad |= say_text(out, "fallback", &e[E_FALLBACK]);
-    bad |= add_name(out, ",", "policy") | buf_addc(out, '"') |
+        bad |= SAY_TEXT(out, "fallback", &e[E_FALLBACK]);
+    bad |= SAY(out, ",\"policy\":\"") |
            buf_add(out, b[B_POLICY].s, b[B_POLICY].len) | buf_addc(out, '@') |
            buf_add(out, b[B_REVISION].s, b[B_REVISION].len) | buf_addc(out, '"');
     if (e[E_FINISH].len)
-        bad |= say_text(out, "finish", &e[E_FINISH]);
+        bad |= SAY_TEXT(out, "finish", &e[E_FINISH]);
     return bad;
 }
 
-static int line_numbers(struct buf *out, const struct value *e)
+static int line_times(struct buf *out, const struct value *e)
 {
-    int bad = buf_adds(out, ",\"t\":{");
+    return SAY(out, ",\"t\":{") | SAY_MS(out, "recv", e[E_RECV].i) |
+           SAY_MS(out, "policy", e[E_POLICY].i) |
+           SAY_MS(out, "connect", e[E_CONNECT].i) |
+           SAY_MS(out, "first", e[E_FIRST].i) |
+           SAY_MS(out, "total", e[E_TOTAL].i) |
+           SAY_MS(out, "overhead", e[E_OVERHEAD].i) | close_object(out);
+}
 
-    bad |= add_ms(out, "recv", e[E_RECV].i);
-    bad |= add_ms(out, "policy", e[E_POLICY].i);
-    bad |= add_ms(out, "connect", e[E_CONNECT].i);
-    bad |= add_ms(out, "first", e[E_FIRST].i);
-    bad |= add_ms(out, "total", e[E_TOTAL].i);
-    bad |= add_ms(out, "overhead", e[E_OVERHEAD].i);
-    bad |= buf_adds(out, "},\"tok\":{");
-    bad |= add_count(out, "in", e[E_IN].i);
-    bad |= add_count(out, "out", e[E_OUT].i);
-    bad |= add_count(out, "cache_read", e[E_CACHE_READ].i);
-    bad |= add_count(out, "cache_write", e[E_CACHE_WRITE].i);
-    bad |= add_count(out, "reasoning", e[E_REASONING].i);
-    bad |= buf_addc(out, '}');
+static int line_amounts(struct buf *out, const struct value *e)
+{
+    int bad = SAY(out, ",\"tok\":{") | SAY_COUNT(out, "in", e[E_IN].i) |
+              SAY_COUNT(out, "out", e[E_OUT].i) |
+              SAY_COUNT(out, "cache_read", e[E_CACHE_READ].i) |
+              SAY_COUNT(out, "cache_write", e[E_CACHE_WRITE].i) |
+              SAY_COUNT(out, "reasoning", e[E_REASONING].i) | close_object(out);
+
     if (e[E_USD].d >= 0 && isfinite(e[E_USD].d))
         bad |= buf_addf(out, ",\"usd\":%.9g", e[E_USD].d);
-    bad |= buf_adds(out, ",\"bytes\":{");
-    bad |= add_count(out, "in", e[E_BYTES_IN].i);
-    bad |= add_count(out, "out", e[E_BYTES_OUT].i);
-    return bad | buf_addc(out, '}');
+    return bad | SAY(out, ",\"bytes\":{") |
+           SAY_COUNT(out, "in", e[E_BYTES_IN].i) |
+           SAY_COUNT(out, "out", e[E_BYTES_OUT].i) | close_object(out);
 }
 
 int record_line(const struct record_blob *blob, struct buf *out)
@@ -451,10 +439,11 @@ int record_line(const struct record_blob *blob, struct buf *out)
         return 0;
     bad = line_head(out, b);
     bad |= line_outcome(out, b, e);
-    bad |= line_numbers(out, e);
-    bad |= say_text(out, "ip", &e[E_IP]);
-    bad |= say_text(out, "ua", &e[E_UA]);
-    return bad | buf_adds(out, "}\n") ? -1 : 0;
+    bad |= line_times(out, e);
+    bad |= line_amounts(out, e);
+    bad |= SAY_TEXT(out, "ip", &e[E_IP]);
+    bad |= SAY_TEXT(out, "ua", &e[E_UA]);
+    return bad | SAY(out, "}\n") ? -1 : 0;
 }
 
 bool record_matches(const struct record_blob *blob, const char *field,

@@ -39,7 +39,7 @@ def control(flag, pid):
 
 
 def record(rig, model, out):
-    """The dump of COUNTED requests after a warm-up."""
+    """The dumps of COUNTED requests after a warm-up, one a thread."""
     leme = peers.start_leme(rig, under=["valgrind", "--tool=callgrind", "--quiet", "--separate-threads=yes",
                                         f"--callgrind-out-file={out}"])
     pid, body = leme.process.pid, rig.body(model)
@@ -48,18 +48,27 @@ def record(rig, model, out):
     send(rig, leme.port, body, COUNTED)
     control("-d", pid)
     leme.stop()
-    return sorted(glob.glob(out + ".*"))[0]
+    return sorted(glob.glob(out + ".*"))
+
+
+TOTAL = re.compile(r"^\s*([\d,]+) .*PROGRAM TOTALS")
 
 
 def functions(dump):
-    """(instructions a request, object, function), most first."""
+    """(instructions a request, object, function) of a thread, most first. Those
+    that were running when counting began seem to have done all of it: left out."""
     text = subprocess.run(["callgrind_annotate", "--threshold=100", "--show-percs=yes", dump],
                           check=True, capture_output=True, text=True).stdout
+    total = 0
     for line in text.splitlines():
-        m = LINE.match(line)
-        if m:
-            yield (int(m[1].replace(",", "")) / COUNTED,
-                   os.path.basename(m[4] or m[2]), m[3].split("'")[0])
+        whole, m = TOTAL.match(line), LINE.match(line)
+        if not whole and not m:
+            continue
+        count = int((whole or m)[1].replace(",", ""))
+        if whole:
+            total = count
+        elif count < 0.9 * total:
+            yield count / COUNTED, os.path.basename(m[4] or m[2]), m[3].split("'")[0]
 
 
 def main():
@@ -71,17 +80,20 @@ def main():
     with tempfile.TemporaryDirectory() as work:
         rig = rigs.Rig(os.path.abspath(args.build), work)
         try:
-            rows = list(functions(record(rig, args.model, os.path.join(work, "out"))))
+            threads = [list(functions(dump))
+                       for dump in record(rig, args.model, os.path.join(work, "out"))]
         finally:
             rig.stop()
-    objects = collections.Counter()
-    for count, where, _ in rows:
-        objects[where] += count
-    print(f"{sum(objects.values()):10,.0f} instructions a request ({args.model})")
-    for where, count in objects.most_common(8):
-        print(f"{count:10,.0f}   {where}")
-    for count, where, name in rows[:args.top]:
-        print(f"{count:10,.0f}   {name}  [{where}]")
+    threads.sort(key=lambda rows: -sum(row[0] for row in rows))
+    for name, rows in zip(("worker", "control loop"), threads):
+        objects = collections.Counter()
+        for count, where, _ in rows:
+            objects[where] += count
+        print(f"{sum(objects.values()):10,.0f} instructions a request ({args.model}, {name})")
+        for where, count in objects.most_common(6):
+            print(f"{count:10,.0f}   {where}")
+        for count, where, function in rows[:args.top]:
+            print(f"{count:10,.0f}   {function}  [{where}]")
 
 
 if __name__ == "__main__":

@@ -487,6 +487,8 @@ static void a_body_is_what_its_fields_say(void)
         {__LINE__, ANSWER_BROKEN, "  \n"},
         {__LINE__, ANSWER_BROKEN, "<html>502</html>"},
         {__LINE__, ANSWER_BROKEN, "{\"choices\":[{\"text\":\"\xFF\"}]}"},
+        {__LINE__, ANSWER_BROKEN, "{\"choices\":[{\"text\":\"sixteen or more "
+                                  "bytes of ASCII, then \xE0\xB8\"}]}"},
         {__LINE__, ANSWER_BROKEN, "{\"choices\":[{\"text\":\"Hi\"}]"},
     };
     struct answer a;

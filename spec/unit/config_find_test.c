@@ -82,6 +82,12 @@ static void redact_replaces_every_secret_and_never_grows(void)
         CHECK_ROW(rows[i].line, len == strlen(rows[i].out) &&
                                 memcmp(text, rows[i].out, len) == 0);
     }
+    for (i = 0; c && i < 24; i++) {
+        memset(text, '-', i);
+        snprintf(text + i, sizeof text - i, "literal-secret-0123456789%.*s",
+                 (int)(i % 5), "____");
+        CHECK_ROW(i, config_redact(c, text, strlen(text)) == i + i % 5 + 7);
+    }
     config_free(c);
     buf_free(&m.text);
 }
