@@ -83,6 +83,7 @@ struct plan {
     unsigned tokens;                /* estimate of the body as it is now; 0: none */
     bool tools;                     /* that body has tools */
     long lua_bytes;                 /* net, over the plan's own steps */
+    us_t took;                      /* the last step */
 };
 
 /** What host functions of one state work on. */

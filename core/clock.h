@@ -35,6 +35,10 @@ static inline us_t clock_wall(void)
     return (us_t)t.tv_sec * US_PER_S + t.tv_nsec / 1000;
 }
 
+/** The wall clock at ${now} of clock_now(), without asking the system each time.
+ * Follows a clock that was set within a second. */
+us_t clock_wall_at(us_t now);
+
 /** Seconds, as Lua sees them, to microseconds; saturates. */
 static inline us_t clock_from_seconds(double seconds)
 {

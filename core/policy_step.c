@@ -313,7 +313,7 @@ int plan_step(struct plan *p, const struct plan_event *event,
     s->bind.plan = p;
     s->bind.policy_name = s->models[p->policy].name;
     s->bind.now = clock_now();
-    s->bind.wall = clock_wall();
+    s->bind.wall = clock_wall_at(s->bind.now);
     note_step(p, event, &s->bind);
     vm_meter_start(s->vm, p->lua_bytes > 0 && (size_t)p->lua_bytes < allow
                               ? allow - (size_t)p->lua_bytes : allow);
@@ -322,8 +322,8 @@ int plan_step(struct plan *p, const struct plan_event *event,
     s->bind.plan = NULL;
     if (bad)
         tell_nonsense(fault);
-    policy_count(s, &s->models[p->policy], HOOK_STEP, fault->kind,
-                 clock_now() - s->bind.now);
+    p->took = clock_now() - s->bind.now;
+    policy_count(s, &s->models[p->policy], HOOK_STEP, fault->kind, p->took);
     *ops = s->ops;
     *n = bad ? 0 : st.n;
     if (bad)

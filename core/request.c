@@ -34,7 +34,7 @@ const char *request_op_name(enum request_op op)
 
 static void start_record(struct request *r, const char *model)
 {
-    record_add(&r->record, RECORD_begin, r->id, (int64_t)clock_wall(),
+    record_add(&r->record, RECORD_begin, r->id, (int64_t)clock_wall_at(r->began),
                r->in.client < 0 ? "" : r->config->clients[r->in.client].name,
                op_names[r->in.op], model, r->stream,
                r->model < 0 ? "" : policy_name(r->state, (unsigned)r->model),
@@ -158,20 +158,31 @@ static struct request *request_new(struct requests *rs,
     return r;
 }
 
+/* ${fault}: what the step came to, when it failed. */
+static void after_step(struct request *r, const struct op *ops, size_t n,
+                       const struct vm_fault *fault)
+{
+    r->policy_us += r->plan.took;
+    if (fault)
+        request_policy_failed(r, fault);
+    else
+        request_run_ops(r, ops, n);
+}
+
 static void begin_policy(struct request *r)
 {
     const struct model *m = &r->config->models[r->model];
     const struct op *ops;
     struct vm_fault fault;
-    us_t at = clock_now();
     size_t n;
+    int bad;
 
     r->deadline = r->in.received +
                   (m->total ? m->total : r->config->settings.total_timeout);
     if (m->early_headers && r->stream)
         r->early_due = r->began + m->early_headers;
     fill_plan(r);
-    if (policy_aside(r->state, (unsigned)r->model, at)) {
+    if (policy_aside(r->state, (unsigned)r->model, r->began)) {
         record_add(&r->record, RECORD_fault, "aside",
                    "the policy is set aside until the next reload: it was "
                    "stopped too often within a minute", "", "",
@@ -180,13 +191,8 @@ static void begin_policy(struct request *r)
         request_take_default(r, ERROR_policy_timeout);
         return;
     }
-    if (plan_begin(&r->plan, r->state, &ops, &n, &fault)) {
-        r->policy_us += clock_now() - at;
-        request_policy_failed(r, &fault);
-        return;
-    }
-    r->policy_us += clock_now() - at;
-    request_run_ops(r, ops, n);
+    bad = plan_begin(&r->plan, r->state, &ops, &n, &fault);
+    after_step(r, ops, n, bad ? &fault : NULL);
 }
 
 struct request *request_begin(struct requests *rs,
@@ -284,15 +290,10 @@ static void step(struct request *r, const struct plan_event *e)
 {
     const struct op *ops;
     struct vm_fault fault;
-    us_t at = clock_now();
     size_t n;
     int bad = plan_step(&r->plan, e, &ops, &n, &fault);
 
-    r->policy_us += clock_now() - at;
-    if (bad)
-        request_policy_failed(r, &fault);
-    else
-        request_run_ops(r, ops, n);
+    after_step(r, ops, n, bad ? &fault : NULL);
 }
 
 void request_run_events(struct request *r)

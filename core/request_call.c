@@ -211,7 +211,7 @@ static enum error_type may_start(struct flight *f)
     struct request *r = f->request;
     const struct model *m = &r->config->models[r->model];
     const struct flight *before;
-    us_t now = clock_now();
+    us_t now = f->started;
 
     if (f->target < 0)
         return ERROR_none;

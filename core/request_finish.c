@@ -79,7 +79,7 @@ double flight_cost(const struct flight *f)
         return -1;
     /* A single price holds always. */
     if (t->price.n > 1)
-        wall = clock_wall() - (clock_now() - f->started);
+        wall = clock_wall_at(f->started);
     return price_cost(&t->price, &f->answer.usage, wall);
 }
 

@@ -81,6 +81,7 @@ static void flight_end(struct flight *f, enum error_type e, const char *detail)
 
     if (f->phase == FLIGHT_ENDED)
         return;
+    f->ended = clock_now();
     /* First: the sentence may be the transfer's own; or ours already. */
     if (detail && detail != f->detail)
         snprintf(f->detail, sizeof f->detail, "%s", detail);
@@ -94,7 +95,7 @@ static void flight_end(struct flight *f, enum error_type e, const char *detail)
         f->reused = ts->reused;
         f->head_us = ts->head_at ? ts->head_at - ts->started : 0;
         if (t)
-            board_quota(f->request->all->env.board, t->slot, clock_now(),
+            board_quota(f->request->all->env.board, t->slot, f->ended,
                         ts->quota_requests, ts->quota_tokens,
                         ts->quota_reset_requests, ts->quota_reset_tokens);
         snprintf(f->upstream_id, sizeof f->upstream_id, "%s", ts->request_id);
@@ -102,7 +103,6 @@ static void flight_end(struct flight *f, enum error_type e, const char *detail)
         f->transfer = NULL;
     }
     f->phase = FLIGHT_ENDED;
-    f->ended = clock_now();
     f->error = e;
     f->ok = f->ok && e == ERROR_none;
     if (t && f->entered)

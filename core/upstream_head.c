@@ -64,7 +64,7 @@ static bool status_line(struct transfer *t, const char *s, size_t len)
         return refuse(t, "sent too many interim answers");
     t->state.status = status;
     h->http10 = s[7] == '0';
-    h->wall = clock_wall();
+    h->wall = clock_wall_at(clock_now());
     h->open = true;
     return true;
 }

@@ -149,7 +149,7 @@ static bool stale(const struct wire *w, us_t now)
 struct wire *upstream_site_take(struct transfer *t)
 {
     struct site *site = t->shape->site;
-    us_t now = clock_now();
+    us_t now = t->state.started;
     struct wire *w;
 
     while ((w = LIST_FIRST(&site->idle))) {

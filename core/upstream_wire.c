@@ -354,7 +354,6 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 static void send_over(struct transfer *t, struct wire *w)
 {
     t->exchange.wire = w;
-    t->state.connected = clock_now();
     t->state.sent = true;
     send_on(t);
 }
@@ -370,6 +369,7 @@ void upstream_wire_start(struct transfer *t)
         return;
     }
     t->state.reused = true;
+    t->state.connected = t->state.started;
     send_over(t, w);
 }
 
@@ -389,6 +389,7 @@ void upstream_wire_dialed(struct transfer *t, int fd, CURLcode result)
         upstream_finish(t, ERROR_gateway_oom, "no memory for a connection");
         return;
     }
+    t->state.connected = clock_now();
     send_over(t, w);
 }
 
