@@ -45,6 +45,7 @@ enum native_format { NATIVE_MESSAGES = 1, NATIVE_RESPONSES = 2,
                      NATIVE_GEMINI = 4 };
 
 /** What becomes of a parameter that a target does not know. */
+enum on_failure { FAILURE_DEFAULT_ROUTE, FAILURE_REFUSE };
 enum unsupported_mode { UNSUPPORTED_MAP, UNSUPPORTED_DROP, UNSUPPORTED_REFUSE };
 
 /** What becomes of a max_tokens above what a target gives. */
@@ -130,6 +131,7 @@ struct model {
     us_t early_headers;     /* 0: off */
     us_t total;             /* default deadline of a request */
     bool resume;            /* policy may relay twice */
+    unsigned on_failure;    /* enum on_failure: of the policy */
     struct config_where where;
 };
 

@@ -406,7 +406,8 @@ static void check_plain(const struct config_spot *s,
 {
     const char *key = d->route ? "default_route"
                       : d->model.knobs ? "knobs"
-                      : d->model.resume ? "resume" : NULL;
+                      : d->model.resume ? "resume"
+                      : d->model.on_failure ? "on_failure" : NULL;
 
     if (key)
         config_wrong(s->l, s->line, key,

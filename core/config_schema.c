@@ -137,7 +137,11 @@ static const struct config_key model_keys[] = {
     {.name = "total", .type = KEY_SECONDS, .min = 0.001, .max = DAY,
      .offset = MODEL(total)},
     {.name = "resume", .type = KEY_SWITCH, .offset = MODEL(resume)},
+    {.name = "on_failure", .type = KEY_CHOICE, .choices = "default_route|refuse",
+     .offset = MODEL(on_failure)},
 };
+
+static_assert(FAILURE_REFUSE == 1, "choices of on_failure");
 
 #define SETTING(field) \
     #field, .path = "settings." #field,    \

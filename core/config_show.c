@@ -385,6 +385,8 @@ static void model(struct show *s, const struct config *c, const struct model *m)
     member_seconds(s, "total", m->total);
     if (m->resume)
         member_bool(s, "resume", true);
+    if (m->on_failure == FAILURE_REFUSE)
+        member_text(s, "on_failure", "refuse");
     end(s, '}');
 }
 

@@ -186,9 +186,8 @@ static void begin_policy(struct request *r)
         record_add(&r->record, RECORD_fault, "aside",
                    "the policy is set aside until the next reload: it was "
                    "stopped too often within a minute", "", "",
-                   "default_route answers");
-        policy_defaulted(r->state, (unsigned)r->model);
-        request_take_default(r, ERROR_policy_timeout);
+                   request_failure_effect(r));
+        request_without_policy(r, ERROR_policy_timeout);
         return;
     }
     bad = plan_begin(&r->plan, r->state, &ops, &n, &fault);

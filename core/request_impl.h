@@ -226,9 +226,13 @@ void request_read_trace(struct request *r);
 
 /* request_ops.c */
 void request_run_ops(struct request *r, const struct op *ops, size_t n);
-/** The policy failed: log, and take the default route if nothing went out. */
+/** The policy failed: log, and go on without it if nothing went out. */
 void request_policy_failed(struct request *r, const struct vm_fault *fault);
-void request_take_default(struct request *r, enum error_type why);
+/** No policy answers: the default route does, or the client gets the error
+ * ${why}, as the model's on_failure says. */
+void request_without_policy(struct request *r, enum error_type why);
+/** The same in words, for the record. */
+const char *request_failure_effect(const struct request *r);
 /** An event while on the default route. */
 void request_default_event(struct request *r, const struct plan_event *e);
 void request_cancel_flights(struct request *r, const struct flight *but);

@@ -176,7 +176,7 @@ static bool tried(const struct request *r, unsigned target)
 
 /* The only routing done here: the configured list, from front to back, without
  * what the policy had already called. */
-void request_take_default(struct request *r, enum error_type why)
+static void take_default(struct request *r, enum error_type why)
 {
     const struct model *m = &r->config->models[r->model];
     struct op op = {.kind = OP_CALL};
@@ -207,7 +207,28 @@ void request_default_event(struct request *r, const struct plan_event *e)
         r->default_at >= r->config->models[r->model].nfallback)
         relay_start(r, f);
     else
-        request_take_default(r, r->default_because);
+        take_default(r, r->default_because);
+}
+
+static bool refuses(const struct request *r)
+{
+    return r->config->models[r->model].on_failure == FAILURE_REFUSE;
+}
+
+const char *request_failure_effect(const struct request *r)
+{
+    return refuses(r) ? "the request is refused" : "default_route answers";
+}
+
+void request_without_policy(struct request *r, enum error_type why)
+{
+    if (refuses(r)) {
+        relay_error(r, why, "the policy of this model failed, and its on_failure "
+                            "is \"refuse\": nothing was relayed");
+        return;
+    }
+    policy_defaulted(r->state, (unsigned)r->model);
+    take_default(r, why);
 }
 
 static enum error_type fault_error(const struct vm_fault *f)
@@ -231,7 +252,7 @@ void request_policy_failed(struct request *r, const struct vm_fault *fault)
                                         "bad_result"};
     bool begun = r->phase != REPLY_NONE && r->phase != REPLY_EARLY;
     const char *effect = begun ? "the answer that had begun goes on"
-                               : "default_route answers";
+                               : request_failure_effect(r);
     enum error_type e = fault_error(fault);
     char line[1400];
     int n;
@@ -260,6 +281,5 @@ void request_policy_failed(struct request *r, const struct vm_fault *fault)
     r->item_waits = false;
     request_cancel_flights(r, NULL);
     request_forget_events(r);
-    policy_defaulted(r->state, (unsigned)r->model);
-    request_take_default(r, e);
+    request_without_policy(r, e);
 }

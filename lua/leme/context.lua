@@ -58,6 +58,10 @@ function context.blame(message)
   error((place and place .. ": " or "") .. message, 0)
 end
 
+-- In front of what a message says: a policy gave nonsense, which counts apart from
+-- its failing. The engine takes it out again.
+context.NONSENSE = "policy_bad_result: "
+
 -- A name for the state of something built here: place, and a count when one
 -- line builds several.
 function context.name_place()

@@ -27,7 +27,7 @@ local function apply(fn, event, a)
   if said == false then return nil, true end
   if type(said) == "table" then return said, true end
   if type(said) ~= "string" then
-    context.blame("a filter returned " .. context.describe(said)
+    context.blame(context.NONSENSE .. "a filter returned " .. context.describe(said)
       .. ", expected nil (keep), false (drop), a string (new text) or a table (new event)")
   end
   if said == text then return event, false end

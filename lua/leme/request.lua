@@ -218,7 +218,7 @@ function request.run(req, fn)
   local plan = now.task.plan
   if a and a == plan[plan.last] then return a end
   if not answer.is(a) then
-    context.blame("a route returned " .. context.describe(a)
+    context.blame(context.NONSENSE .. "a route returned " .. context.describe(a)
       .. ", expected an answer (req:try ...), leme.respond or leme.reject")
   end
   if a[CHILLED] and not request.forced(req) then

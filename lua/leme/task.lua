@@ -265,8 +265,8 @@ function finished(who, result)
     idle[idle_count] = who.co
   end
   if not answer.is(result) then
-    raise(("%s: a route returned %s, expected an answer (req:try ...)"):format(
-      where(who), context.describe(result)))
+    raise(("%s: %sa route returned %s, expected an answer (req:try ...)"):format(
+      where(who), context.NONSENSE, context.describe(result)))
   end
   who.answer = result
   if who.shadow then
@@ -399,15 +399,15 @@ local function settle_on(plan, result)
         result[ERROR] ~= "" and result[ERROR], false)
     end
   else
-    raise(("%s: policy %q returned %s, expected an answer (req:try ...), leme.respond or"
-      .. " leme.reject"):format(plan.policy.where, plan.policy.name,
+    raise(("%s: %spolicy %q returned %s, expected an answer (req:try ...), leme.respond or"
+      .. " leme.reject"):format(plan.policy.where, context.NONSENSE, plan.policy.name,
       context.describe(result)))
   end
 end
 
 local function check_relayed(plan, result)
   if result == nil or result == plan.relay then return end
-  raise(plan.policy.where .. ": the route returned "
+  raise(plan.policy.where .. ": " .. context.NONSENSE .. "the route returned "
     .. (answer.is(result) and "another answer" or context.describe(result))
     .. " after req:relay: only one answer can be relayed")
 end

@@ -48,7 +48,7 @@ local function called(item, req, tried)
   local a = item(req, tried)
   local plan = now.task.plan
   if a and (a == plan[plan.last] or answer.is(a)) then return a end
-  context.blame("a route returned " .. context.describe(a)
+  context.blame(context.NONSENSE .. "a route returned " .. context.describe(a)
     .. ", expected an answer (req:try ...)")
 end
 
@@ -181,7 +181,8 @@ local function index_in(list, item)
   for i = 1, #list do
     if list[i] == item then return i end
   end
-  context.blame("the combinator's function chose something that is not in its list")
+  context.blame(context.NONSENSE
+    .. "the combinator's function chose something that is not in its list")
 end
 
 -- Choose again and again among those of ${list} that are left.

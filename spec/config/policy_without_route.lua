@@ -5,3 +5,4 @@ model "c" { policy = "p.lua", default_route = "openai/gpt-4o" }
 model "d" { policy = "p.lua", "openai/gpt-4o" }
 model "e" { "openai/gpt-4o", knobs = { x = 1 } }
 model "f" { "openai/gpt-4o", resume = true }
+model "g" { "openai/gpt-4o", on_failure = "refuse" }

@@ -245,7 +245,7 @@ local MISUSE = {
   { 'function(req) local a = req:try("a/1", 5) return a end', "policies/spec.lua:3: limits: expected a table" },
   { 'function(req) local a = req:try("a/1", { totl = 5 }) return a end', 'did you mean "total"?' },
   { 'function(req) local a = req:try("a/1", { total = -5 }) return a end', "positive number of seconds" },
-  { "function(req) end", 'policies/spec.lua:3: policy "p" returned nil, expected an answer' },
+  { "function(req) end", 'policies/spec.lua:3: policy_bad_result: policy "p" returned nil, ' },
   { "function(req) return { ok = true } end", "returned a table, expected an answer" },
   { "function(req) error({}) end", "raised a table, expected a message" },
   { "function(req) local x = nil; return x.y end", "policies/spec.lua:3: attempt to index a nil" },

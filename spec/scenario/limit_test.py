@@ -184,6 +184,44 @@ def set_aside(w):
           <= 5, True, "kills after it was set aside")
 
 
+def refuses(what, line, error):
+    @promise("with on_failure = \"refuse\" a policy that %s: no target is called, "
+             "the client gets %s, and so do the next ones when it is set aside"
+             % (what, error))
+    def play(w):
+        up = w.upstream()
+        bad, files = model("bad", line)
+        server = w.leme(bad.replace("default_route", 'on_failure = "refuse", default_route')
+                        + "\nsettings { workers = 1 }", files, a=up, b=w.upstream())
+        for _ in range(7):
+            answer = server.chat("bad")
+            equal(answer.status, 500, "status")
+            equal(answer.error, error, "error")
+            check("on_failure" in answer.json["error"]["message"], "message", answer.json)
+        faults = [e for e in server.record(answer.id) if "effect" in e]
+        equal([e["effect"] for e in faults], ["the request is refused"], "effect")
+        equal(len(up.calls), 0, "calls")
+        equal(server.chat("bad", stream=True).status, 500, "status of a stream")
+
+
+refuses("loops", "while true do end", "policy_timeout")
+refuses("raises", 'error "on purpose"', "policy_error")
+refuses("returns nothing", "return nil", "policy_bad_result")
+
+
+@promise("with on_failure = \"refuse\" what a policy called before it failed is not "
+         "relayed")
+def refuses_late(w):
+    up = w.upstream(says("unseen"))
+    bad, files = model("bad", 'local a = req:try "a/x" error "on purpose"')
+    server = w.leme(bad.replace("default_route", 'on_failure = "refuse", default_route'),
+                    files, a=up, b=w.upstream())
+    answer = server.chat("bad")
+    equal(answer.status, 500, "status")
+    equal(answer.error, "policy_error", "error")
+    equal(len(up.calls), 1, "calls")
+
+
 @promise("a policy that is set aside leaves the others alone")
 def aside_alone(w):
     bad, files = model("bad", "while true do end")

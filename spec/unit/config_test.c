@@ -178,6 +178,7 @@ static void targets_and_models_hold_what_was_written(void)
                            "\"names\":[\"a\",\"b\"],\"ratio\":0.5}") == 0);
     CHECK(strstr(m->policy_path, "/good/policies/chat.lua"));
     CHECK(m->resume && m->ntargets == 2 && m->max_attempts == 4);
+    CHECK(m->on_failure == FAILURE_REFUSE && !model_of(c, "fast")->on_failure);
     CHECK(m->total == 12 * US_PER_S);
     config_free(c);
 }

@@ -34,6 +34,7 @@ model "chat" {
   knobs = { budget = 20, ratio = 0.5, names = { "a", "b" }, deep = { on = true } },
   default_route = { "mine/meta/llama-3", "openai/gpt-4o" },
   resume = true,
+  on_failure = "refuse",
 }
 model "fast" { cheap[1], cheap[2], max_attempts = 2, total = 30, early_headers = 5 }
 
