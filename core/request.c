@@ -135,6 +135,7 @@ static struct request *request_new(struct requests *rs,
     r->state = rs->state;
     r->config = policy_generation(rs->state)->config;
     r->model = -1;
+    r->misread = ERROR_caller_invalid_request;
     r->early_due = r->comment_due = US_NEVER;
     r->events_end = &r->events;
     r->began = clock_now();
@@ -215,7 +216,7 @@ struct request *request_begin(struct requests *rs,
         r->model = find_model(r->config, name);
     start_record(r, r->model < 0 ? "" : r->config->models[r->model].name);
     if (wrong) {
-        relay_error(r, ERROR_caller_invalid_request, wrong);
+        relay_error(r, r->misread, wrong);
         return NULL;
     }
     if (r->model < 0) {

@@ -391,7 +391,7 @@ static void launch_target(struct flight *f, const struct op *op)
     if (native == 0)
         wrong = request_surface_convert(r, why, sizeof why);
     if (wrong)
-        flight_stop(f, ERROR_caller_invalid_request, wrong);
+        flight_stop(f, r->misread, wrong);
     /* Over already, it stays as it ended. */
     else if (native < 0 || (native == 0 && compose(f, op->overlay)))
         flight_stop(f, ERROR_gateway_oom, "the edited body is too large");

@@ -153,6 +153,8 @@ struct request {
     size_t client_bytes;
     struct buf converted;           /* owned: the chat completion made of it */
     bool unconverted;               /* only when an attempt needs it */
+    enum error_type misread;        /* why its body is none: the client's fault,
+                                       or ours */
     char *surface_notes;            /* owned: what of it that has no word for */
     struct json_doc *native;        /* owned: over client_body; see plan.native */
     int surface;                    /* its stream in the Lua state; 0: none */

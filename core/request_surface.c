@@ -42,6 +42,7 @@ static const char *convert(struct request *r, char *why, size_t size)
     buf_init(&r->converted, CEIL_BODY_BYTES + MIB);
     if (surface_request(r->state, &c, &r->converted, &facts, &fault)) {
         snprintf(why, size, "%s", fault.message);
+        r->misread = fault.error;
         return why;
     }
     r->in.body = r->converted.data;

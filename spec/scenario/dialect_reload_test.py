@@ -2,14 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Dialects under --lua-dir are reloaded like policies."""
 
+import json
 import os
 import shutil
 import signal
 
+from client import request
 from lib import check, completion, equal, main, promise
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(
     __file__))))
+MESSAGES = "function Reader:others(body, out)\n"
 DROPS = 'drop = set "n logit_bias store metadata"'
 
 
@@ -82,6 +85,33 @@ def added(w):
     server.process.send_signal(signal.SIGHUP)
     server.wait_line(r"reload applied")
     check("seed" not in sent(server, up), "the old dialect serves")
+
+
+@promise("a surface that raises is our fault, not the client's: 500 and file:line in "
+         "the log; the next reload mends it", daemon=True)
+def surface_raises(w):
+    server, up, vendors = serve(w)
+    path = os.path.join(os.path.dirname(vendors), "..", "surface", "messages_request.lua")
+    body = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
+
+    def ask():
+        client = server.client()
+        client.send(request("/v1/messages", json.dumps(body).encode()))
+        return client.response()
+
+    equal(ask().status, 200, "status before")
+    edit(path, MESSAGES, MESSAGES + "local nothing = nil; nothing.at_all = 1;")
+    server.process.send_signal(signal.SIGHUP)
+    server.wait_line(r"reload applied")
+    answer = ask()
+    equal(answer.status, 500, "status")
+    equal(answer.json["error"]["type"], "api_error", "type")
+    server.wait_line(r"surface/messages_request.lua:\d+: .*nothing")
+    equal(len(up.calls), 1, "calls")
+    edit(path, "local nothing = nil; nothing.at_all = 1;", "")
+    server.process.send_signal(signal.SIGHUP)
+    server.wait_line(r"reload applied", 2)
+    equal(ask().status, 200, "status after")
 
 
 @promise("the watch sees a dialect, too, mended or broken", daemon=True)
