@@ -87,6 +87,11 @@ static void note_dates(struct checking *k, const struct config *c)
     found(k, c->path, 0, NOTE, message);
 }
 
+static void on_name(void *arg, const char *file, int line, const char *message)
+{
+    found(arg, file, line, WARNING, message);
+}
+
 static void no_log(void *arg, const char *level, const char *text, size_t len)
 {
     (void)arg;
@@ -153,6 +158,7 @@ int leme_check(const char *config, const char *lua_dir, leme_check_fn *report,
     k.config = c;
     note_unpriced(&k, c);
     note_dates(&k, c);
+    check_names(c, on_name, &k);
     if (check_build(c, lua_dir, run_tests, &k))
         return LEME_BAD_CONFIG;
     return k.errors;

@@ -20,4 +20,12 @@ typedef void check_use(void *arg, struct policy_state *state,
 int check_build(struct config *config, const char *lua_dir, check_use *use,
                 void *arg);
 
+/** Something about a name in ${file}. */
+typedef void check_name_fn(void *arg, const char *file, int line,
+                           const char *message);
+
+/** Report the names in the sources of all policies of ${c} that look like targets
+ * and are none. */
+void check_names(const struct config *c, check_name_fn *report, void *arg);
+
 #endif

@@ -315,6 +315,27 @@ def check_says_what_is_wrong_with_a_policy():
 
 
 @promise
+def check_knows_misspelt_targets_in_a_policy_without_a_test():
+    config = PLAIN % ("", 9)
+    text = """local leme = require "leme" -- not "one/comment"
+--[==[ nor "one/in a long comment" ]] ]==] local a = [[ nor "one/long" ]]
+local b = "not \\"one/escaped\\"" .. 'one/\\n' .. "two/unknown provider"
+return leme.policy { name = "p", route = function(req)
+  if req.model == 'x' then return req:try 'one/aa' end
+  return req:try "one/a"
+end }
+"""
+    with folder(leme__lua=config, policy__lua=text) as path:
+        done = leme("check", cwd=path)
+        strict = leme("check", "--strict", cwd=path)
+    status_is(done, 0)
+    warnings = [line for line in done.stdout.splitlines() if ": warning: " in line]
+    expect(len(warnings) == 1 and warnings[0].endswith(
+        'policy.lua:5: warning: no target is called "one/aa"; did you mean "one/a"?'), done.stdout)
+    status_is(strict, 1)
+
+
+@promise
 def strict_makes_warnings_fail():
     with folder(odd__lua=ODD) as path:
         lenient = leme("check", "odd.lua", cwd=path)
