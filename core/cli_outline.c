@@ -127,9 +127,12 @@ static bool flat(const char *p)
     return false;
 }
 
-/* Past "name": and "" or null, or NULL. A row leaves such a member out. */
+/* Past "name": and "", null, 0 or false, or NULL. A row leaves such a member out,
+ * so that what is unusual can be seen. */
 static const char *nothing(const char *p)
 {
+    static const char *const values[] = {"\"\"", "null", "0", "false"};
+
     p += strspn(p, " \t\r\n");
     if (*p++ != '"')
         return NULL;
@@ -138,9 +141,13 @@ static const char *nothing(const char *p)
     if (!*p)
         return NULL;
     p += 1 + strspn(p + 1, " \t\r\n:");
-    if (strncmp(p, "\"\"", 2) == 0)
-        return p + 2;
-    return strncmp(p, "null", 4) == 0 ? p + 4 : NULL;
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        size_t n = strlen(values[i]);
+
+        if (strncmp(p, values[i], n) == 0 && strchr(",}] \t\r\n", p[n]))
+            return p + n;
+    }
+    return NULL;
 }
 
 /* All on the present line. */
