@@ -42,6 +42,7 @@ struct loading {
     struct leme_server *server;
     struct daemon_fault *fault;
     bool failed, lined;
+    unsigned errors;
 };
 
 static void on_issue(void *arg, const struct config_issue *issue)
@@ -55,6 +56,7 @@ static void on_issue(void *arg, const struct config_issue *issue)
         snprintf(where, sizeof where, "%s", issue->file);
     daemon_logf(l->server, issue->warning ? "warn" : "error", "%s: %s", where,
                 issue->message);
+    l->errors += !issue->warning;
     /* The first that has a line: what is missing as a whole is often missing
      * because of a slip in a line. */
     if (issue->warning || l->lined || (l->failed && !issue->line))
@@ -63,6 +65,15 @@ static void on_issue(void *arg, const struct config_issue *issue)
     l->lined = issue->line > 0;
     wrong(l->fault, LEME_BAD_CONFIG, "%s", issue->message);
     snprintf(l->fault->where, sizeof l->fault->where, "%s", where);
+}
+
+/* The log has them all, and so does leme check. */
+static void add_more(char *message, size_t size, unsigned more)
+{
+    size_t n = strlen(message);
+
+    snprintf(message + n, size - n, " (and %u more: see the log or leme check)",
+             more);
 }
 
 struct config *daemon_load(struct leme_server *s, struct daemon_fault *fault)
@@ -74,6 +85,8 @@ struct config *daemon_load(struct leme_server *s, struct daemon_fault *fault)
 
     if (!c && !l.failed)
         wrong(fault, LEME_BAD_CONFIG, "not enough memory");
+    if (!c && l.errors > 1)
+        add_more(fault->message, sizeof fault->message, l.errors - 1);
     return c;
 }
 

@@ -109,6 +109,16 @@ def watch(w):
     comes(server, "5")
 
 
+@promise("the answer to a reload says how much more is wrong than what it names")
+def more(w):
+    server = serve(w)
+    server.replace("leme.lua", server.files["leme.lua"]
+                   + "settings { wrkers = 3, wacth = true }\nmodle {}\n")
+    good, said = by_command(server)
+    check(not good and "(and 2 more" in said, "words", said)
+    equal(len(server.said(r"leme\.lua:\d+: .*(wrkers|wacth|modle)")) >= 3, True, "log")
+
+
 @promise("the watch reports a bad file with file:line and keeps serving",
          daemon=True)
 def watch_bad(w):
