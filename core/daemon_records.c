@@ -13,6 +13,7 @@
 #include "record.h"
 #include "ring.h"
 
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,9 @@
 #define LINE 4096
 /* A key that the end of a line would cut in two is found before it is cut. */
 #define BEYOND 1024
+/* Records kept before a worker that waits for this core gets it: it would wait
+ * for a whole slice of the scheduler, and its clients with it. */
+#define BURST 32
 
 static const char *const levels[] = {"debug", "info", "warn", "error"};
 
@@ -168,6 +172,8 @@ static unsigned keep_all(struct leme_server *s, struct record_blob *b,
             write_line(s, b, line);
         ring_add(s->ring, b);
         free(b);
+        if (n % BURST == BURST - 1)
+            sched_yield();
     }
     return n;
 }
