@@ -35,6 +35,7 @@ struct engine {
     unsigned shard;
     struct event_base *base;
     bool own_base;
+    unsigned polls;                 /* of the own base */
     struct requests *requests;
     struct server *server;
     struct event *tick, *mail;
@@ -243,7 +244,8 @@ static int open_parts(struct engine *e, struct policy_state *state)
     struct requests_env requests = {
         .base = e->base, .board = e->shared.board,
         .metrics = e->shared.metrics, .memory = e->shared.memory,
-        .shard = e->shard, .finished = on_finished, .log = on_log,
+        .shard = e->shard, .polls = e->own_base ? &e->polls : NULL,
+        .finished = on_finished, .log = on_log,
         .idle = on_idle, .arg = e};
     struct server_env server = {
         .base = e->base, .board = e->shared.board,
@@ -338,5 +340,9 @@ struct requests *engine_requests(struct engine *e)
 
 void engine_run(struct engine *e)
 {
-    event_base_dispatch(e->base);
+    while (!event_base_got_break(e->base)) {
+        e->polls++;
+        if (event_base_loop(e->base, EVLOOP_ONCE))
+            return;
+    }
 }

@@ -30,6 +30,8 @@ struct requests_env {
     struct metrics *metrics;
     struct memory *memory;
     unsigned shard;
+    const unsigned *polls;          /* how often the loop has looked at its
+                                       sockets; NULL: nobody counts */
     /** A finished request's record; owned by the receiver from now on. */
     void (*finished)(void *arg, struct record_blob *blob);
     /** A line for the operator. */

@@ -83,7 +83,7 @@ struct requests *requests_new(const struct requests_env *env)
     struct requests *rs = calloc(1, sizeof *rs);
     struct upstream_options up = {.base = env->base, .max_idle = 1024,
                                   .connect_timeout = 10 * US_PER_S,
-                                  .memory = env->memory,
+                                  .memory = env->memory, .polls = env->polls,
                                   .wake = wake_turn, .arg = rs};
 
     if (!rs)

@@ -29,6 +29,8 @@ struct upstream_options {
                                        use or not, for every 512 attempts in
                                        flight; and prepared handles kept */
     us_t connect_timeout;           /* default of a call */
+    const unsigned *polls;          /* how often the loop has looked at its
+                                       sockets; NULL: nobody counts */
     struct memory *memory;          /* bytes not taken are charged to it; NULL:
                                        to none */
     /** There is news in the queue; called from libevent callbacks and from

@@ -65,6 +65,9 @@ struct site {
     LIST_ENTRY(site) link;
     char *authority;                    /* owned; as the base has it */
     LIST_HEAD(, wire) idle;             /* the one used last comes first */
+    struct wire *settled;               /* of them, the first on which the loop
+                                           has looked since; or NULL */
+    unsigned poll;                      /* when that was found */
     unsigned open;
     unsigned busy;
     unsigned users;                     /* shapes and connections */

@@ -110,6 +110,8 @@ struct wire *upstream_site_adopt(struct transfer *t, int fd,
 
 static void unlist(struct wire *w)
 {
+    if (w->site->settled == w)
+        w->site->settled = LIST_NEXT(w, link);
     LIST_REMOVE(w, link);
     TAILQ_REMOVE(&w->upstream->idle_wires, w, age);
     w->upstream->nidle_wires--;
@@ -130,13 +132,24 @@ void upstream_site_close(struct wire *w)
     free(w);
 }
 
+/* The loop has looked at its sockets since the last time: what was idle then is
+ * known to be quiet, or has its event among those that are being called. */
+static void settle(struct site *site, const unsigned *polls)
+{
+    if (!polls || site->poll == *polls)
+        return;
+    site->settled = LIST_FIRST(&site->idle);
+    site->poll = *polls;
+}
+
 /* Closed by now, or bytes are there that nobody asked for, which must never be
- * taken for the answer to the next request (RFC 9112, 6.3): the loop has not
- * come round to tell. */
-static bool quiet(const struct wire *w)
+ * taken for the answer to the next request (RFC 9112, 6.3)? */
+static bool quiet(const struct wire *w, bool settled)
 {
     char byte;
 
+    if (settled)
+        return !(w->readable.ev_evcallback.evcb_flags & EVLIST_ACTIVE);
     return recv(w->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
            errno == EAGAIN;
 }
@@ -152,8 +165,9 @@ struct wire *upstream_site_take(struct transfer *t)
     us_t now = t->state.started;
     struct wire *w;
 
-    while ((w = LIST_FIRST(&site->idle))) {
-        if (stale(w, now) || !quiet(w)) {
+    settle(site, t->upstream->options.polls);
+    while ((w = site->settled ? site->settled : LIST_FIRST(&site->idle))) {
+        if (stale(w, now) || !quiet(w, site->settled)) {
             upstream_site_close(w);
             continue;
         }
@@ -170,6 +184,7 @@ void upstream_site_keep(struct wire *w)
     struct upstream *u = w->upstream;
     struct wire *oldest;
 
+    settle(w->site, u->options.polls);
     w->idle_since = clock_now();
     w->transfer = NULL;
     w->site->busy--;

@@ -223,6 +223,8 @@ static struct event_base *base;
 static struct event *drain;
 static struct upstream *up;
 static unsigned wakes;
+static unsigned polls;              /* turns of the loop, where they are counted */
+static bool counted;
 
 static inline void on_wake(void *arg)
 {
@@ -273,6 +275,7 @@ static inline void open_up(void)
         .max_idle = 1000,
         .connect_timeout = 2 * US_PER_S,
         .wake = on_wake,
+        .polls = counted ? &polls : NULL,
     };
 
     up = upstream_new(&options);
@@ -311,6 +314,7 @@ static inline bool await(struct taker *c)
 
     while (c->transfer && clock_now() < deadline) {
         event_base_loopexit(base, &tick);
+        polls++;
         event_base_loop(base, EVLOOP_ONCE);
     }
     if (!c->transfer)
