@@ -20,6 +20,8 @@ BUSY_SHARE = 0.8        # of its core; below, the rig was the limit
 RIG_FACTOR = 2.0        # direct capacity over the contender's
 LARGE = 100 * 1024
 RELOAD_GAP = 0.1        # seconds
+SLICES = 4              # of a round, where contenders differ by less than a machine
+                        # drifts between them
 
 
 class Withheld(Exception):
@@ -82,10 +84,10 @@ def note(bench, key, name, value, why=None):
         bench.reasons[key, name] = why
 
 
-def rounds(bench, names):
+def rounds(bench, names, slices=1):
     """Each round's contenders in a random order; those absent are left out."""
     present = [n for n in names if bench.is_present(n)]
-    for _ in range(bench.rounds):
+    for _ in range(bench.rounds * slices):
         for peer in bench.peers.values():
             peer.tidy()
         order = present[:]
@@ -102,18 +104,18 @@ CPU_RUNS = {"leme": ("leme", "fast"), "leme plain": ("leme", "plain"),
             "portkey": ("portkey", "fast")}
 
 
-def saturate(bench, peer, body, connections):
+def saturate(bench, peer, body, connections, slices):
     """One closed loop; CPU in microseconds a request, and the report."""
     pids = peer.pids()
     report = bench.rig.load(peer.port, body, peer.headers, connections=connections,
-                            warmup=bench.warmup, seconds=bench.seconds,
+                            warmup=bench.warmup / slices ** 0.5, seconds=bench.seconds / slices,
                             watch=",".join(map(str, pids)))
     done = report["completed"]
     return report["watched_cpu_s"] * 1e6 / done if done else 0.0, report
 
 
-def note_saturated(bench, key, name, peer, body, connections=CONNECTIONS):
-    cpu, report = saturate(bench, peer, body, connections)
+def note_saturated(bench, key, name, peer, body, connections=CONNECTIONS, slices=1):
+    cpu, report = saturate(bench, peer, body, connections, slices)
     share = report["watched_cpu_s"] / report["seconds"]
     note(bench, key + " share", name, share)
     if report["failed"] or not report["completed"]:
@@ -131,21 +133,22 @@ def note_saturated(bench, key, name, peer, body, connections=CONNECTIONS):
 
 def measure_direct(bench):
     report = bench.rig.load(bench.rig.mock_port, bench.rig.body("fast"),
-                            connections=CONNECTIONS, warmup=bench.warmup,
-                            seconds=bench.seconds)
+                            connections=CONNECTIONS, warmup=bench.warmup / SLICES ** 0.5,
+                            seconds=bench.seconds / SLICES)
     note(bench, "cpu rate", "direct", report["per_second"])
 
 
 def cpu(bench):
     bench.rig.set()
     names = ["direct", *(n for n, (p, _) in CPU_RUNS.items() if p in bench.peers)]
-    for order in rounds(bench, names):
+    for order in rounds(bench, names, SLICES):
         for name in order:
             if name == "direct":
                 measure_direct(bench)
                 continue
             peer, model = CPU_RUNS[name]
-            note_saturated(bench, "cpu", name, bench.peers[peer], bench.rig.body(model))
+            note_saturated(bench, "cpu", name, bench.peers[peer], bench.rig.body(model),
+                           slices=SLICES)
     judge_pair(bench, "CPU per request / nginx + Lua doing the same", "cpu",
                "leme", "nginx_lua", must=1.0, aim=0.85)
     judge_pair(bench, "CPU per request / HAProxy plain proxy", "cpu",
