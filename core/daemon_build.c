@@ -10,6 +10,7 @@
 #include "board.h"
 #include "config.h"
 #include "policy.h"
+#include "thread.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -304,7 +305,6 @@ static void state_ended(struct leme_server *s, struct policy_state *state)
     for (unsigned i = 0; i < CEIL_GENERATIONS; i++)
         if (s->alive[i].generation == g && --s->alive[i].states == 0)
             bury(s, &s->alive[i]);
-    policy_state_free(state);
 }
 
 static struct policy_state *take_idle(struct leme_server *s)
@@ -317,17 +317,61 @@ static struct policy_state *take_idle(struct leme_server *s)
     return state;
 }
 
-void daemon_collect(struct leme_server *s)
+static void free_ended(struct leme_server *s)
+{
+    while (s->nended)
+        policy_state_free(s->ended[--s->nended]);
+}
+
+/* On a thread of its own, which gives way: a whole heap is walked, and a worker
+ * on the same core must not wait for it. */
+static void *close_states(void *arg)
+{
+    struct leme_server *s = arg;
+
+    thread_give_way();
+    free_ended(s);
+    atomic_store(&s->closed, true);
+    daemon_post(s, 0);
+    return NULL;
+}
+
+static void join_closer(struct leme_server *s)
+{
+    if (s->closing)
+        pthread_join(s->closer, NULL);
+    s->closing = false;
+}
+
+static void take_ended(struct leme_server *s)
 {
     struct policy_state *state;
 
-    while ((state = take_idle(s)))
+    while ((state = take_idle(s))) {
         state_ended(s, state);
+        s->ended[s->nended++] = state;
+    }
+}
+
+void daemon_collect(struct leme_server *s)
+{
+    if (s->closing && !atomic_load(&s->closed))
+        return;
+    join_closer(s);
+    take_ended(s);
+    if (!s->nended)
+        return;
+    atomic_store(&s->closed, false);
+    s->closing = !thread_start(&s->closer, close_states, s, 0);
+    if (!s->closing)
+        free_ended(s);
 }
 
 void daemon_bury(struct leme_server *s)
 {
-    daemon_collect(s);
+    join_closer(s);
+    take_ended(s);
+    free_ended(s);
     for (unsigned i = 0; i < CEIL_GENERATIONS; i++)
         if (s->alive[i].generation)
             bury(s, &s->alive[i]);

@@ -109,6 +109,12 @@ struct leme_server {
     pthread_mutex_t idle_lock;
     struct policy_state **idle;     /* superseded states; under the lock */
     unsigned nidle;
+    struct policy_state **ended;    /* those being freed; the closer's while it
+                                       runs */
+    unsigned nended;
+    bool closing;                   /* the closer runs, or has just ended */
+    pthread_t closer;
+    atomic_bool closed;             /* ${ended} is the control loop's again */
 
     /* Reloads: see daemon_reload.c. */
     struct watch *watch;
@@ -168,7 +174,8 @@ void daemon_disown(struct leme_server *s, const struct daemon_build *b);
 int daemon_adopt(struct leme_server *s, struct daemon_build *b);
 /** A free place for a generation, or NULL. */
 struct alive *daemon_room(struct leme_server *s);
-/** Free the states that workers gave back, and generations without states. */
+/** Account for the states that workers gave back, have them freed, and let go of
+ * generations without states. */
 void daemon_collect(struct leme_server *s);
 /** Let go of all generations: no engine runs any more. */
 void daemon_bury(struct leme_server *s);

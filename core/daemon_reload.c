@@ -305,7 +305,8 @@ int daemon_reload_new(struct leme_server *s)
     timer_init(&s->reload_timer, s->base, on_reload, s);
     s->outcome.result = "";
     s->idle = calloc((size_t)CEIL_GENERATIONS * s->workers, sizeof *s->idle);
-    return s->idle ? 0 : -1;
+    s->ended = calloc((size_t)CEIL_GENERATIONS * s->workers, sizeof *s->ended);
+    return s->idle && s->ended ? 0 : -1;
 }
 
 void daemon_reload_free(struct leme_server *s)
@@ -319,4 +320,5 @@ void daemon_reload_free(struct leme_server *s)
     watch_free(s->watch);
     daemon_bury(s);
     free(s->idle);
+    free(s->ended);
 }
