@@ -14,6 +14,8 @@
 #include <string.h>
 
 #define WRITE_DEPTH 60
+#define FEW 16                  /* values of a container, usually not more */
+#define SURE_DIGITS 18          /* no 64 bit integer has fewer and does not fit */
 
 static void write_value(lua_State *L, int index, struct buf *out, int depth);
 
@@ -38,17 +40,16 @@ static void write_number(lua_State *L, int index, struct buf *out)
     double d;
 
     if (lua_isinteger(L, index)) {
-        snprintf(text, sizeof text, "%lld",
-                 (long long)lua_tointeger(L, index));
-    } else {
-        d = lua_tonumber(L, index);
-        if (!isfinite(d))
-            luaL_error(L, "JSON has no %s", d != d ? "nan" : "infinity");
-        snprintf(text, sizeof text, "%.17g", d);
-        /* The shortest of the two usual precisions that reads back the same. */
-        if (snprintf(text, sizeof text, "%.15g", d) < 0 || strtod(text, NULL) != d)
-            snprintf(text, sizeof text, "%.17g", d);
+        if (buf_addi(out, lua_tointeger(L, index)))
+            luaL_error(L, "the value is too large to be written as JSON");
+        return;
     }
+    d = lua_tonumber(L, index);
+    if (!isfinite(d))
+        luaL_error(L, "JSON has no %s", d != d ? "nan" : "infinity");
+    /* The shortest of the two usual precisions that reads back the same. */
+    if (snprintf(text, sizeof text, "%.15g", d) < 0 || strtod(text, NULL) != d)
+        snprintf(text, sizeof text, "%.17g", d);
     add(L, out, text, strlen(text));
 }
 
@@ -106,56 +107,69 @@ static void write_array(lua_State *L, int index, lua_Integer n, struct buf *out,
     add(L, out, "]", 1);
 }
 
-/* Push an array of the table's keys, all strings, sorted. */
-static int push_sorted_keys(lua_State *L, int index)
+/* A member of an object; its key and its value stand on the stack. */
+struct member {
+    const char *key;
+    int value;                  /* index of it */
+};
+
+static int by_key(const void *a, const void *b)
+{
+    const struct member *x = a, *y = b;
+
+    return strcmp(x->key, y->key);
+}
+
+/* Push every key and value of the table; how many there are. */
+static int push_members(lua_State *L, int index)
 {
     int n = 0;
 
-    lua_newtable(L);
-    lua_pushnil(L);
-    while (lua_next(L, index)) {
-        lua_pop(L, 1);
-        if (lua_type(L, -1) != LUA_TSTRING)
+    for (lua_pushnil(L); lua_next(L, index); n++) {
+        if (lua_type(L, -2) != LUA_TSTRING)
             luaL_error(L, "a table with %s keys cannot be written as JSON; "
                           "expected text keys, or 1..n for an array",
-                       luaL_typename(L, -1));
-        lua_pushvalue(L, -1);
-        lua_rawseti(L, -3, ++n);
-    }
-    /* Insertion sort: objects of policies are small. */
-    for (int i = 2; i <= n; i++) {
-        for (int j = i; j > 1; j--) {
-            lua_rawgeti(L, -1, j - 1);
-            lua_rawgeti(L, -2, j);
-            if (strcmp(lua_tostring(L, -2), lua_tostring(L, -1)) <= 0) {
-                lua_pop(L, 2);
-                break;
-            }
-            lua_rawseti(L, -3, j - 1);
-            lua_rawseti(L, -2, j);
-        }
+                       luaL_typename(L, -2));
+        luaL_checkstack(L, 8, "JSON");
+        lua_pushvalue(L, -2);
     }
     return n;
 }
 
+/* Those on the stack from ${first} on, in the order of their keys. */
+static void sort_members(lua_State *L, struct member *list, int first, int n)
+{
+    for (int i = 0; i < n; i++) {
+        struct member m = {lua_tostring(L, first + 2 * i), first + 2 * i + 1};
+        int at = i;
+
+        /* Objects are small, nearly all of them. */
+        for (; n <= FEW && at > 0 && by_key(&m, &list[at - 1]) < 0; at--)
+            list[at] = list[at - 1];
+        list[at] = m;
+    }
+    if (n > FEW)
+        qsort(list, (size_t)n, sizeof *list, by_key);
+}
+
 static void write_object(lua_State *L, int index, struct buf *out, int depth)
 {
-    int n = push_sorted_keys(L, index);
-    int keys = lua_gettop(L);
+    int first = lua_gettop(L) + 1, n = push_members(L, index);
+    struct member few[FEW], *list = few;
 
+    if (n > FEW)
+        list = lua_newuserdatauv(L, (size_t)n * sizeof *list, 0);
+    sort_members(L, list, first, n);
     add(L, out, "{", 1);
-    for (int i = 1; i <= n; i++) {
-        if (i > 1)
+    for (int i = 0; i < n; i++) {
+        if (i > 0)
             add(L, out, ",", 1);
-        lua_rawgeti(L, keys, i);
-        write_string(L, -1, out);
+        write_string(L, list[i].value - 1, out);
         add(L, out, ":", 1);
-        lua_rawget(L, index);
-        write_value(L, lua_gettop(L), out, depth + 1);
-        lua_pop(L, 1);
+        write_value(L, list[i].value, out, depth + 1);
     }
     add(L, out, "}", 1);
-    lua_pop(L, 1);
+    lua_settop(L, first - 1);
 }
 
 static void write_table(lua_State *L, int index, struct buf *out, int depth)
@@ -211,15 +225,45 @@ void bind_write_json(lua_State *L, int index, struct buf *out)
 
 /* -- reading --------------------------------------------------------------- */
 
-static void push_value(lua_State *L, struct json_view v);
+/* What is left of a text that json_check accepted, so that every value ends
+ * where its first byte says. */
+struct rest {
+    const char *p, *end;
+};
 
-static void push_string(lua_State *L, struct json_view v)
+static void push_value(lua_State *L, struct rest *r);
+
+static void blanks(struct rest *r)
 {
+    while (r->p < r->end && (*r->p == ' ' || *r->p == '\n' || *r->p == '\t' ||
+                             *r->p == '\r'))
+        r->p++;
+}
+
+/* To the next value of a container, over a comma. False: it is closed. */
+static bool more(struct rest *r)
+{
+    blanks(r);
+    if (*r->p == ',') {
+        r->p++;
+        blanks(r);
+    }
+    if (*r->p != '}' && *r->p != ']')
+        return true;
+    r->p++;
+    return false;
+}
+
+static void push_string(lua_State *L, struct rest *r)
+{
+    struct json_view v = {r->p, 0};
+    bool escaped;
     luaL_Buffer b;
     char *at;
 
-    /* All text read here was checked, so without an escape it is what it says. */
-    if (!memchr(v.at, '\\', v.len)) {
+    r->p = json_closing(r->p + 1, r->end, &escaped) + 1;
+    v.len = (size_t)(r->p - v.at);
+    if (!escaped) {
         lua_pushlstring(L, v.at + 1, v.len - 2);
         return;
     }
@@ -227,80 +271,128 @@ static void push_string(lua_State *L, struct json_view v)
     luaL_pushresultsize(&b, json_view_string(v, at, v.len + 1));
 }
 
-static void push_number(lua_State *L, struct json_view v)
+/* An integer that fits, or the nearest double. */
+static void push_number(lua_State *L, struct rest *r)
 {
+    const char *from = r->p, *digits = from + (*from == '-');
+    lua_Integer n = 0;
     char text[64];
-    size_t i;
+    size_t len;
 
-    if (v.len < sizeof text) {
-        memcpy(text, v.at, v.len);
-        text[v.len] = '\0';
-        for (i = 0; i < v.len; i++)
-            if (strchr(".eE", text[i]))
-                break;
-        if (i == v.len && lua_stringtonumber(L, text))
+    for (r->p = digits; r->p < r->end && *r->p >= '0' && *r->p <= '9'; r->p++)
+        if (r->p - digits < SURE_DIGITS)
+            n = n * 10 + (*r->p - '0');
+    if (r->p == r->end || !strchr(".eE", *r->p)) {
+        len = (size_t)(r->p - from);
+        if (r->p - digits <= SURE_DIGITS) {
+            lua_pushinteger(L, digits > from ? -n : n);
+            return;
+        }
+        text_copy(text, sizeof text, from, len);
+        if (len < sizeof text && lua_stringtonumber(L, text))
             return;
     }
-    lua_pushnumber(L, json_view_number(v, 0));
+    while (r->p < r->end && *r->p && strchr("0123456789+-.eE", *r->p))
+        r->p++;
+    lua_pushnumber(L, json_view_number(
+                          (struct json_view){from, (size_t)(r->p - from)}, 0));
 }
 
-static void push_array(lua_State *L, struct json_view v)
+/* The first values of a container wait on the stack behind ${table}: so it is made
+ * in its size. */
+static void fill_object(lua_State *L, int table, int n)
 {
-    struct json_walk w;
-    lua_Integer n = 0;
-
-    json_walk_start(&w, v.at, v.len);
-    lua_newtable(L);
-    while (json_walk_next(&w)) {
-        push_value(L, w.value);
-        lua_rawseti(L, -2, ++n);
+    lua_createtable(L, 0, n);
+    lua_replace(L, table);
+    for (int i = table + 1; i <= table + 2 * n; i += 2) {
+        lua_pushvalue(L, i);
+        lua_pushvalue(L, i + 1);
+        lua_rawset(L, table);
     }
+    lua_settop(L, table);
+}
+
+static void push_object(lua_State *L, struct rest *r)
+{
+    int table, n = 0;
+
+    lua_pushnil(L);
+    table = lua_gettop(L);
+    for (r->p++; more(r);) {
+        push_string(L, r);
+        blanks(r);
+        r->p++;
+        blanks(r);
+        push_value(L, r);
+        if (++n == FEW)
+            fill_object(L, table, n);
+        else if (n > FEW)
+            lua_rawset(L, table);
+    }
+    if (n < FEW)
+        fill_object(L, table, n);
+}
+
+static void fill_array(lua_State *L, int table, int n)
+{
+    lua_createtable(L, n, 0);
+    lua_replace(L, table);
+    for (int i = n; i > 0; i--)
+        lua_rawseti(L, table, i);
+}
+
+static void push_array(lua_State *L, struct rest *r)
+{
+    int table, n = 0;
+
+    lua_pushnil(L);
+    table = lua_gettop(L);
+    for (r->p++; more(r);) {
+        push_value(L, r);
+        if (++n == FEW)
+            fill_array(L, table, n);
+        else if (n > FEW)
+            lua_rawseti(L, table, n);
+    }
+    if (n < FEW)
+        fill_array(L, table, n);
     luaL_setmetatable(L, "leme.array");
 }
 
-static void push_object(lua_State *L, struct json_view v)
-{
-    struct json_walk w;
-
-    json_walk_start(&w, v.at, v.len);
-    lua_newtable(L);
-    while (json_walk_next(&w)) {
-        /* The key with its quotes, which stand around it in the text. */
-        push_string(L, (struct json_view){w.key - 1, w.key_len + 2});
-        push_value(L, w.value);
-        lua_rawset(L, -3);
-    }
-}
-
-static void push_value(lua_State *L, struct json_view v)
+static void push_value(lua_State *L, struct rest *r)
 {
     luaL_checkstack(L, 6, "JSON");
-    switch (json_view_kind(v)) {
-    case JSON_NULL:
+    switch (*r->p) {
+    case '{':
+        push_object(L, r);
+        break;
+    case '[':
+        push_array(L, r);
+        break;
+    case '"':
+        push_string(L, r);
+        break;
+    case 't':
+        lua_pushboolean(L, 1);
+        r->p += 4;
+        break;
+    case 'f':
+        lua_pushboolean(L, 0);
+        r->p += 5;
+        break;
+    case 'n':
         lua_pushlightuserdata(L, NULL);
+        r->p += 4;
         break;
-    case JSON_FALSE:
-    case JSON_TRUE:
-        lua_pushboolean(L, json_view_kind(v) == JSON_TRUE);
-        break;
-    case JSON_NUMBER:
-        push_number(L, v);
-        break;
-    case JSON_STRING:
-        push_string(L, v);
-        break;
-    case JSON_ARRAY:
-        push_array(L, v);
-        break;
-    case JSON_OBJECT:
-        push_object(L, v);
-        break;
+    default:
+        push_number(L, r);
     }
 }
 
 int bind_read_json(lua_State *L, const char *text, size_t len)
 {
     struct json_fault fault;
+    struct rest r;
 
     if (len > CEIL_ANSWER_BYTES || json_check(text, len, CEIL_JSON_DEPTH, &fault)) {
         lua_pushfstring(L, "%s at byte %d",
@@ -308,6 +400,8 @@ int bind_read_json(lua_State *L, const char *text, size_t len)
                         len > CEIL_ANSWER_BYTES ? 0 : (int)fault.at + 1);
         return -1;
     }
-    push_value(L, json_view(text, len));
+    r = (struct rest){text, text + len};
+    blanks(&r);
+    push_value(L, &r);
     return 0;
 }

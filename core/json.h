@@ -180,6 +180,10 @@ size_t json_view_string(struct json_view v, char *out, size_t size);
 /** Number view; ${otherwise} when it is none or no finite one. */
 double json_view_number(struct json_view v, double otherwise);
 
+/** The closing quote of a string whose opening one stands before ${p}, in text
+ * that json_check accepted; ${end} in any other. *${escaped}: it has escapes. */
+const char *json_closing(const char *p, const char *end, bool *escaped);
+
 /** One item after another of a container's text. */
 struct json_walk {
     const char *p, *end;

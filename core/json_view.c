@@ -36,6 +36,23 @@ static const char *skip_string(const char *p, const char *end)
     return NULL;
 }
 
+const char *json_closing(const char *p, const char *end, bool *escaped)
+{
+    *escaped = false;
+    for (;;) {
+        p = json_ascii_run(p, end);
+        while (p < end && (unsigned char)*p >= 0x80)
+            p++;
+        if (p == end || *p == '"')
+            return p;
+        if (*p == '\\') {
+            *escaped = true;
+            p++;
+        }
+        p += p < end;
+    }
+}
+
 static const char *skip_container(const char *p, const char *end)
 {
     size_t level = 0;

@@ -293,6 +293,8 @@ static void edit_all(struct json_doc *doc)
 static void view_all(const char *text, size_t len)
 {
     struct json_view v = json_view(text, len), item;
+    const char *at;
+    bool escaped;
     char out[16];
     size_t i;
 
@@ -305,6 +307,8 @@ static void view_all(const char *text, size_t len)
         MUST(json_view_string(item, out, 1 + i) <= i);
         json_view_number(item, 0);
         json_view_kind(item);
+        at = item.len ? json_closing(item.at, item.at + item.len, &escaped) : NULL;
+        MUST(!at || (at >= item.at && at <= item.at + item.len));
         if (item.len)
             v = item;
     }

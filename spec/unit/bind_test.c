@@ -398,6 +398,28 @@ static const struct row json[] = {
     {__LINE__, "return host.encode { [1] = 1, [3] = 3 }", "! policies/x.lua:1: a table with"},
     {__LINE__, "local v, why = host.decode('{\"a\":') return tostring(v) .. why", "nil"},
     {__LINE__, "return host.decode('\"\\\\ud83d\\\\ude00\"')", "\xF0\x9F\x98\x80"},
+    {__LINE__, "return host.encode(host.decode ' [ {} , [ ] , [[]], {\"a\" : {} } ] ')",
+     "[{},[],[[]],{\"a\":{}}]"},
+    {__LINE__, "return host.encode(host.decode '{\"a\":1,\"b\":2,\"a\":3}')", "{\"a\":3,\"b\":2}"},
+    {__LINE__, "return host.encode(host.decode '{\"q\\\\\"\\\\u00e9\":\"\xC3\xA9\\\\\\\\\"}')",
+     "{\"q\\\"\xC3\xA9\":\"\xC3\xA9\\\\\"}"},
+    {__LINE__, "return host.encode(host.decode '[0,-0,-7,123456789012345678,9223372036854775807,"
+               "-9223372036854775808]')",
+     "[0,0,-7,123456789012345678,9223372036854775807,-9223372036854775808]"},
+    {__LINE__, "return host.encode(host.decode '[9223372036854775808,1e2,-2.5E-1,0.7]')",
+     "[9.2233720368547758e+18,100,-0.25,0.7]"},
+    {__LINE__, "return math.type(host.decode '12') .. math.type(host.decode '12.0')",
+     "integerfloat"},
+    /* More values than are counted before their table is made. */
+    {__LINE__, "local t = host.array {} for i = 1, 40 do t[i] = 41 - i end "
+               "return host.encode(host.decode(host.encode(t))):gsub(',', '')",
+     "[40393837363534333231302928272625242322212019181716151413121110987654321]"},
+    {__LINE__, "local t = {} for i = 40, 1, -1 do t[('k%02d'):format(i)] = host.array { i } end "
+               "local text = host.encode(host.decode(host.encode(t))) local last = '' "
+               "for key, n in text:gmatch '\"(k%d+)\":%[(%d+)%]' do "
+               "assert(key > last and key == ('k%02d'):format(n)) last = key end "
+               "return last .. select(2, text:gsub(':', ''))", "k4040"},
+    {__LINE__, "return host.encode { a = { [true] = 1 } }", "! policies/x.lua:1: a table with boolean"},
 };
 
 static void json_goes_out_as_it_came_in(void)
