@@ -256,19 +256,19 @@ static bool more(struct rest *r)
 
 static void push_string(lua_State *L, struct rest *r)
 {
-    struct json_view v = {r->p, 0};
+    const char *from = r->p + 1;
     bool escaped;
     luaL_Buffer b;
-    char *at;
+    size_t len;
 
-    r->p = json_closing(r->p + 1, r->end, &escaped) + 1;
-    v.len = (size_t)(r->p - v.at);
+    r->p = json_closing(from, r->end, &escaped) + 1;
+    len = (size_t)(r->p - 1 - from);
     if (!escaped) {
-        lua_pushlstring(L, v.at + 1, v.len - 2);
+        lua_pushlstring(L, from, len);
         return;
     }
-    at = luaL_buffinitsize(L, &b, v.len + 1);
-    luaL_pushresultsize(&b, json_view_string(v, at, v.len + 1));
+    luaL_buffinitsize(L, &b, len);
+    luaL_pushresultsize(&b, json_unescape(from, len, luaL_buffaddr(&b)));
 }
 
 /* An integer that fits, or the nearest double. */

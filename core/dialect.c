@@ -178,18 +178,25 @@ int dialect_open(struct policy_state *s, const char *name, int facts, bool folds
     return dialect_call(&c);
 }
 
-/* The texts that went past Lua, before it is asked again. */
+/* Call with the texts that went past Lua since, which are its last argument. */
+static int call_telling(struct call_out *c, struct stencil *like)
+{
+    int bad;
+
+    c->args[c->nargs++] = said_arg(&like->said);
+    bad = dialect_call(c);
+    like->said.len = 0;
+    return bad;
+}
+
 static int tell(struct policy_state *s, int stream, struct stencil *like,
                 struct dialect_fault *fault)
 {
-    struct call_out c = {
-        .s = s, .function = "said", .nargs = 2, .take = take_nothing,
-        .fault = fault,
-        .args = {ref_arg(stream), text_arg(like->said.data, like->said.len)}};
-    int bad = like->said.len ? dialect_call(&c) : 0;
+    struct call_out c = {.s = s, .function = "said", .nargs = 1,
+                         .take = take_nothing, .fault = fault,
+                         .args = {ref_arg(stream)}};
 
-    like->said.len = 0;
-    return bad;
+    return call_telling(&c, like);
 }
 
 int dialect_event(struct policy_state *s, int stream, struct stencil *like,
@@ -205,7 +212,7 @@ int dialect_event(struct policy_state *s, int stream, struct stencil *like,
 
     if (stencil_apply(like, event, data, out) == 1)
         return like->said.len < SAID_MAX ? 0 : tell(s, stream, like, fault);
-    return tell(s, stream, like, fault) || dialect_call(&c) ? -1 : 0;
+    return call_telling(&c, like);
 }
 
 int dialect_finish(struct policy_state *s, int stream, struct stencil *like,
@@ -215,7 +222,7 @@ int dialect_finish(struct policy_state *s, int stream, struct stencil *like,
                          .take = dialect_take_text, .out = out, .fault = fault,
                          .args = {ref_arg(stream)}};
 
-    return tell(s, stream, like, fault) || dialect_call(&c) ? -1 : 0;
+    return call_telling(&c, like);
 }
 
 int dialect_counted(struct policy_state *s, int stream, struct buf *out,

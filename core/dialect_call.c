@@ -52,6 +52,23 @@ static void push_facts(lua_State *L, struct policy_state *s,
     *a->keep = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
+static void push_said(lua_State *L, struct buf *said)
+{
+    luaL_Buffer b;
+    char *at;
+
+    if (said->len == 0) {
+        lua_pushnil(L);
+        return;
+    }
+    if (!memchr(said->data, '\\', said->len)) {
+        lua_pushlstring(L, said->data, said->len);
+        return;
+    }
+    at = luaL_buffinitsize(L, &b, said->len);
+    luaL_pushresultsize(&b, json_unescape(said->data, said->len, at));
+}
+
 static void push_arg(lua_State *L, struct policy_state *s, const struct arg *a)
 {
     switch (a->kind) {
@@ -69,6 +86,9 @@ static void push_arg(lua_State *L, struct policy_state *s, const struct arg *a)
         break;
     case ARG_FACTS:
         push_facts(L, s, a);
+        break;
+    case ARG_SAID:
+        push_said(L, a->said);
         break;
     }
 }

@@ -13,7 +13,7 @@
 
 #define MAX_ARGS 8
 
-enum arg_kind { ARG_TEXT, ARG_NUMBER, ARG_TRUTH, ARG_REF, ARG_FACTS };
+enum arg_kind { ARG_TEXT, ARG_NUMBER, ARG_TRUTH, ARG_REF, ARG_FACTS, ARG_SAID };
 
 struct arg {
     enum arg_kind kind;
@@ -25,6 +25,7 @@ struct arg {
     const char *api;
     bool stream;
     int *keep;                  /* ARG_FACTS: where its reference goes */
+    struct buf *said;           /* ARG_SAID: emptied by the call */
 };
 
 /* The event that a stencil may be made of. */
@@ -76,6 +77,12 @@ static inline struct arg truth_arg(bool holds)
 static inline struct arg ref_arg(int ref)
 {
     return (struct arg){.kind = ARG_REF, .ref = ref};
+}
+
+/** The inside of a JSON string as a text, nil when there is none. */
+static inline struct arg said_arg(struct buf *said)
+{
+    return (struct arg){.kind = ARG_SAID, .said = said};
 }
 
 static inline struct arg facts_arg(const struct target *t, const char *api,

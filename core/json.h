@@ -179,6 +179,9 @@ enum json_kind json_view_kind(struct json_view v);
 size_t json_view_string(struct json_view v, char *out, size_t size);
 /** Number view; ${otherwise} when it is none or no finite one. */
 double json_view_number(struct json_view v, double otherwise);
+/** The inside of a JSON string decoded to UTF-8 into ${out}, which has room for
+ * ${len} bytes; how many it became. */
+size_t json_unescape(const char *text, size_t len, char *out);
 
 /** The closing quote of a string whose opening one stands before ${p}, in text
  * that json_check accepted; ${end} in any other. *${escaped}: it has escapes. */

@@ -351,36 +351,45 @@ enum json_kind json_view_kind(struct json_view v)
     }
 }
 
-size_t json_view_string(struct json_view v, char *out, size_t size)
+/* Text of a string as it is meant, cut at a whole character. */
+static size_t decode(const char *p, const char *end, char *out, size_t size)
 {
-    const char *p, *end;
     size_t used = 0, n;
     char c[4];
+
+    while (p < end && used < size) {
+        n = (size_t)(json_ascii_run(p, end) - p);
+        if (n > 0) {
+            n = n < size - used ? n : size - used;
+            memcpy(out + used, p, n);
+            used += n;
+            p += n;
+            continue;
+        }
+        n = json_char(&p, end, c);
+        if (n > size - used)
+            break;
+        memcpy(out + used, c, n);
+        used += n;
+    }
+    return used;
+}
+
+size_t json_unescape(const char *text, size_t len, char *out)
+{
+    return decode(text, text + len, out, len);
+}
+
+size_t json_view_string(struct json_view v, char *out, size_t size)
+{
+    const char *end;
+    size_t used = 0;
 
     if (size == 0)
         return 0;
     end = v.len > 0 && *v.at == '"' ? skip_string(v.at, v.at + v.len) : NULL;
-    if (end) {
-        end--;
-        p = v.at + 1;
-        while (p < end) {
-            n = (size_t)(json_ascii_run(p, end) - p);
-            if (n > 0) {
-                n = n < size - 1 - used ? n : size - 1 - used;
-                memcpy(out + used, p, n);
-                used += n;
-                p += n;
-                if (used == size - 1)
-                    break;
-                continue;
-            }
-            n = json_char(&p, end, c);
-            if (n >= size - used)
-                break;
-            memcpy(out + used, c, n);
-            used += n;
-        }
-    }
+    if (end)
+        used = decode(v.at + 1, end - 1, out, size - 1);
     out[used] = '\0';
     return used;
 }

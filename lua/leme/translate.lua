@@ -19,9 +19,17 @@ local OURS = { messages = true, responses = true, gemini = true, gemini_embeddin
   mistral = true, mistral_embeddings = true }
 local EMBEDS = { embeddings = true, gemini_embeddings = true, mistral_embeddings = true }
 
+local function data_line(chunk)
+  if type(chunk) == "string" then return chunk end
+  return "data: " .. host.encode(chunk) .. "\n\n"
+end
+
+-- Chunks, or the lines that a writer has made of them already.
 local function data_lines(chunks)
+  if #chunks == 0 then return "" end
+  if #chunks == 1 then return data_line(chunks[1]) end
   local out = {}
-  for i = 1, #chunks do out[i] = "data: " .. host.encode(chunks[i]) .. "\n\n" end
+  for i = 1, #chunks do out[i] = data_line(chunks[i]) end
   return table.concat(out)
 end
 
@@ -184,6 +192,7 @@ function translate.open(name, facts, folds)
   if folds and facts.api == "completions" then
     return setmetatable({ stream = setmetatable({}, Texts), fold = fold.texts() }, Folded)
   end
+  facts.texts = not folds
   local stream = dialect.find(name):stream(facts)
   if not folds then return stream end
   return setmetatable({ stream = stream, fold = fold.new() }, Folded)
@@ -206,16 +215,17 @@ end
 -- event(state, event name, data) -> event-stream bytes in OpenAI's format, and the
 -- text `like`: an event that differs from this one in that text only would become
 -- the same chunk with its own, and the engine need not ask. A state says so in its
--- field `like` and hears in said(text) what was sent past it, in one piece.
-function translate.event(state, name, data)
+-- field `like`; what was sent past it since comes in one piece, ${said}.
+function translate.event(state, name, data, said)
+  if said then state:said_since(said) end
   state.like = nil
   local chunks, err, message = state:event(name, data)
   if not chunks then return nil, err, message end
   return data_lines(chunks), #chunks == 1 and state.like or nil
 end
 
--- said(state, inside of a JSON string)
-function translate.said(state, text) state:said_since(host.decode('"' .. text .. '"')) end
+-- said(state, text): the same, when it becomes too much to wait for the next event.
+function translate.said(state, said) state:said_since(said) end
 
 -- What a stream that ends too early has counted so far, as an event's JSON; "" nothing.
 function translate.counted(state)
@@ -223,7 +233,8 @@ function translate.counted(state)
   return usage and host.encode { choices = host.array {}, usage = usage } or ""
 end
 
-function translate.finish(state)
+function translate.finish(state, said)
+  if said then state:said_since(said) end
   if state.whole then return state:whole() end
   local chunks, err, message = state:finish()
   if not chunks then return nil, err, message end

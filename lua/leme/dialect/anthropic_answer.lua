@@ -10,6 +10,8 @@ local failure = require "leme.dialect.failure"
 
 local answer = {}
 
+local NULL = host.null
+
 local FINISH = { end_turn = "stop", stop_sequence = "stop", pause_turn = "stop",
   max_tokens = "length", model_context_window_exceeded = "length", tool_use = "tool_calls",
   refusal = "content_filter" }
@@ -24,11 +26,14 @@ end
 -- Fields of later counts replace those of earlier ones.
 local function add_usage(known, usage)
   if type(usage) ~= "table" then return known end
-  known = known or {}
   for key, value in pairs(usage) do
-    if common.given(value) ~= nil then known[key] = value end
+    if known then
+      if value ~= NULL then known[key] = value end
+    elseif value == NULL then
+      usage[key] = nil
+    end
   end
-  return known
+  return known or usage
 end
 
 local function usage_of(known)
@@ -54,7 +59,13 @@ Said.__index = Said
 
 local function said_of(facts)
   return setmetatable({ text = {}, reasoning = {}, calls = {}, thinking_blocks = {},
-    annotations = {}, citations = {}, blocks = host.array {}, spoken = {}, foreign = false,
+    annotations = {}, citations = {}, blocks = {}, spoken = {}, foreign = false,
+    json_tool = facts.json_tool }, Said)
+end
+
+-- The same of a stream, which sends on what it would otherwise keep.
+local function saying(facts)
+  return setmetatable({ blocks = {}, spoken = {}, foreign = false, rank = nil,
     json_tool = facts.json_tool }, Said)
 end
 
@@ -71,17 +82,13 @@ function Said:keep(block)
   self.rank = rank or self.rank
 end
 
-function Said:cite(citation, from, to)
+-- The member of a message that a citation of its text belongs to, and its item.
+local function cite(citation, from, to)
   if type(citation) ~= "table" then return end
   local url = common.filled(citation.url)
-  if not url then
-    self.citations[#self.citations + 1] = citation
-    return "citations", citation
-  end
-  local made = { type = "url_citation", url_citation = { url = url, start_index = from,
-    title = common.text(citation.title) or "", end_index = to } }
-  self.annotations[#self.annotations + 1] = made
-  return "annotations", made
+  if not url then return "citations", citation end
+  return "annotations", { type = "url_citation", url_citation = { url = url,
+    start_index = from, title = common.text(citation.title) or "", end_index = to } }
 end
 
 -- Characters of the first `n` texts: asked for by citations only.
@@ -94,7 +101,8 @@ local READ = {
     spoken[#spoken + 1] = text
     self.text[#self.text + 1] = text
     for _, citation in ipairs(common.table(common.given(block.citations))) do
-      self:cite(citation, self:place(#spoken - 1), self:place(#spoken))
+      local kind, made = cite(citation, self:place(#spoken - 1), self:place(#spoken))
+      if kind then self[kind][#self[kind] + 1] = made end
     end
   end,
   thinking = function(self, block)
@@ -125,7 +133,7 @@ end
 
 function Said:replay()
   if self.foreign and not self.json_tool then
-    return { anthropic = { content = self.blocks } }
+    return { anthropic = { content = host.array(self.blocks) } }
   end
 end
 
@@ -166,11 +174,17 @@ local Stream = {}
 Stream.__index = Stream
 
 function answer.stream(facts)
-  return setmetatable({ out = chat.writer(facts), said = said_of(facts), open = {}, calls = 0 },
-    Stream)
+  return setmetatable({ out = chat.writer(facts), said = saying(facts), open = {}, calls = 0,
+    like = nil, like_in = nil, counts = nil, spoke = nil, id = nil, usage = nil, reason = nil,
+    done = nil }, Stream)
 end
 
--- Blocks while they are being sent: { block, pieces, k, from }.
+local function cited(open, citation)
+  open.cited = open.cited or {}
+  open.cited[#open.cited + 1] = citation
+end
+
+-- Blocks while they are being sent: { block, pieces, cited, k, from }.
 local START = {
   text = function(self, open, block)
     open.from = #self.said.spoken
@@ -178,7 +192,7 @@ local START = {
       self:text(open, block.text)
     end
     for _, citation in ipairs(common.table(common.given(block.citations))) do
-      open.cited[#open.cited + 1] = citation
+      cited(open, citation)
     end
   end,
   thinking = function(self, open, block)
@@ -242,23 +256,25 @@ local DELTA = {
     self:json(open, common.text(delta.partial_json) or "")
   end,
   citations_delta = function(_, open, delta)
-    open.cited[#open.cited + 1] = common.given(delta.citation)
+    local citation = common.given(delta.citation)
+    if citation ~= nil then cited(open, citation) end
   end,
   compaction_delta = function(_, open, delta)
     if common.filled(delta.content) then open.pieces[#open.pieces + 1] = delta.content end
   end,
 }
 
--- The whole block, for the turn's replay.
+-- The whole block, for the turn's replay. A text stays in pieces: nearly always it
+-- need not be sent again.
 local STOP = {
   text = function(self, open, whole)
-    for _, citation in ipairs(open.cited) do
-      local kind, made = self.said:cite(citation, self.said:place(open.from or 0),
+    for _, citation in ipairs(open.cited or {}) do
+      local kind, made = cite(citation, self.said:place(open.from or 0),
         self.said:place(#self.said.spoken))
       if kind then self.out:delta { [kind] = host.array { made } } end
     end
-    whole.text = common.join(open.pieces)
-    if #open.cited > 0 then whole.citations = host.array(open.cited) end
+    whole.text = open.pieces
+    if open.cited then whole.citations = host.array(open.cited) end
   end,
   thinking = function(self, open, whole)
     whole.thinking = common.join(open.pieces)
@@ -286,7 +302,7 @@ end
 
 function Stream:start_block(index, block)
   if type(block) ~= "table" then return end
-  local open = { block = block, pieces = {}, cited = {} }
+  local open = { block = block, pieces = {}, cited = nil, from = nil, k = nil }
   self.open[index] = open
   local start = START[block.type]
   if start then start(self, open, block) end
@@ -296,7 +312,7 @@ function Stream:stop_block(index)
   local open = self.open[index]
   if not open then return end
   self.open[index] = nil
-  local whole = common.with(open.block, {})
+  local whole = open.block
   local stop = STOP[whole.type] or (whole.input ~= nil and stop_input)
   if stop then stop(self, open, whole) end
   self.said:keep(whole)
@@ -334,10 +350,18 @@ function Stream:stopped(said)
   end
 end
 
+function Stream:replay()
+  if not self.said.foreign then return nil end
+  for _, block in ipairs(self.said.blocks) do
+    if block.type == "text" then block.text = common.join(block.text) end
+  end
+  return self.said:replay()
+end
+
 function Stream:close()
   for index in pairs(self.open) do self:stop_block(index) end
-  local extra = self.said:replay()
-  if extra and not self.out.finished[0] then self.out:delta { extra_content = extra } end
+  local extra = not self.out.finished[0] and self:replay()
+  if extra then self.out:delta { extra_content = extra } end
   self.out:finish(finish_of(self.reason, self.calls), self.reason)
 end
 
@@ -371,9 +395,10 @@ local EVENTS = {
 }
 
 function Stream:event(name, data)
-  if self.done or common.blank(data) then return host.array {} end
+  if self.done then return self.out:take() end
   local event = host.decode(data)
   if type(event) ~= "table" then
+    if common.blank(data) then return self.out:take() end
     return nil, "provider_bad_response", "an event is no JSON object"
   end
   local kind = common.text(event.type) or name
@@ -383,7 +408,7 @@ function Stream:event(name, data)
     local word, message = read(self, event)
     if word then return nil, word, message end
   end
-  return host.array(self.out:take())
+  return self.out:take()
 end
 
 function Stream:counted() return usage_of(self.usage) end
@@ -396,7 +421,7 @@ function Stream:finish()
     self.out:usage(usage_of(self.usage))
     self.done = true
   end
-  return host.array(self.out:take())
+  return self.out:take()
 end
 
 return answer

@@ -85,45 +85,86 @@ end
 local Writer = {}
 Writer.__index = Writer
 
+local NONE = host.array {}
+
 -- Makes the chunks of one answer. head() must come before the first delta; roles
--- are sent once a choice. extras: members every chunk has at the top.
+-- are sent once a choice. extras: members every chunk has at the top. With
+-- facts.texts chunks are lines of an event stream at once, where they have no
+-- extras: what all of them share is then written once, not with each.
 function chat.writer(facts)
   return setmetatable({ id = "", model = facts.model or "", created = now(), out = nil,
-    begun = {}, finished = {}, functions = facts.functions }, Writer)
+    begun = {}, finished = {}, functions = facts.functions, texts = facts.texts }, Writer)
 end
 
 function Writer:head(id, model, created)
   self.id = common.filled(id) or self.id
   self.model = common.filled(model) or self.model
   self.created = created or self.created
+  self.shared = nil
 end
 
 -- Chunks go to a new list until taken.
 function Writer:take()
   local out = self.out
   self.out = nil
-  return out or {}
+  return out or NONE
 end
 
-function Writer:put(choices, usage)
+local function name_answer(self)
   if self.id == "" then self.id = "chatcmpl-" .. common.letters(tostring(host.wall()), 24) end
-  local out = self.out or {}
+end
+
+function Writer:add(chunk)
+  local out = self.out or host.array {}
   self.out = out
-  local chunk = { id = self.id, object = "chat.completion.chunk", created = self.created,
-    model = self.model, choices = host.array(choices), usage = usage }
-  for key, value in pairs(self.extras or {}) do chunk[key] = value end
   out[#out + 1] = chunk
 end
 
-local function choice_of(index, delta, finish, native, logprobs)
-  return { index = index, delta = delta, finish_reason = finish or NULL,
-    native_finish_reason = native, logprobs = logprobs }
+local function has_extras(self)
+  return self.extras and next(self.extras) ~= nil
+end
+
+-- Members stand in the order of their names, as in all JSON that is written here.
+local function shared_text(self)
+  name_answer(self)
+  return '],"created":' .. host.encode(self.created) .. ',"id":' .. host.encode(self.id)
+    .. ',"model":' .. host.encode(self.model) .. ',"object":"chat.completion.chunk"'
+end
+
+function Writer:line(choice, usage)
+  self.shared = self.shared or shared_text(self)
+  self:add('data: {"choices":[' .. choice .. self.shared
+    .. (usage and ',"usage":' .. host.encode(usage) or "") .. "}\n\n")
+end
+
+function Writer:chunk(choices, usage)
+  name_answer(self)
+  local chunk = { id = self.id, object = "chat.completion.chunk", created = self.created,
+    model = self.model, choices = host.array(choices), usage = usage }
+  for key, value in pairs(self.extras or {}) do chunk[key] = value end
+  self:add(chunk)
+end
+
+local function choice_text(index, delta, finish, native, logprobs)
+  local text = '{"delta":' .. delta .. ',"finish_reason":'
+    .. (finish and host.encode(finish) or "null") .. ',"index":' .. host.encode(index)
+  if logprobs then text = text .. ',"logprobs":' .. host.encode(logprobs) end
+  if native then text = text .. ',"native_finish_reason":' .. host.encode(native) end
+  return text .. "}"
+end
+
+function Writer:put(index, delta, finish, native, logprobs)
+  if self.texts and not has_extras(self) then
+    return self:line(choice_text(index, host.encode(delta), finish, native, logprobs))
+  end
+  self:chunk { { index = index, delta = delta, finish_reason = finish or NULL,
+    native_finish_reason = native, logprobs = logprobs } }
 end
 
 function Writer:begin(index)
   if self.begun[index] then return end
   self.begun[index] = true
-  self:put { choice_of(index, { role = "assistant", content = "" }) }
+  self:put(index, { role = "assistant", content = "" })
 end
 
 -- The first call's pieces as the old function_call.
@@ -142,7 +183,7 @@ function Writer:delta(delta, index, logprobs)
     if next(delta) == nil then return end
   end
   self:begin(index)
-  self:put { choice_of(index, delta, nil, nil, logprobs) }
+  self:put(index, delta, nil, nil, logprobs)
 end
 
 -- The first piece of a call, or its only one.
@@ -163,13 +204,14 @@ function Writer:finish(reason, native, index)
   if self.functions and reason == "tool_calls" then reason = "function_call" end
   self:begin(index)
   self.finished[index] = reason
-  self:put { choice_of(index, {}, reason, native) }
+  self:put(index, {}, reason, native)
 end
 
 function Writer:usage(usage)
   if self.counted or not usage then return end
   self.counted = true
-  self:put({}, usage)
+  if self.texts and not has_extras(self) then return self:line("", usage) end
+  self:chunk({}, usage)
 end
 
 return chat
