@@ -48,7 +48,7 @@ static void *allocate(void *arg, void *old, size_t old_size, size_t size)
     if (!old)
         old_size = 0;
     if (!size) {
-        free(old);
+        vm_blocks_drop(&vm->blocks, old, old_size);
         vm->bytes -= old_size;
         return NULL;
     }
@@ -57,7 +57,7 @@ static void *allocate(void *arg, void *old, size_t old_size, size_t size)
             vm_where(vm->running, 0, vm->refused_at, sizeof vm->refused_at);
         return NULL;
     }
-    p = realloc(old, size);
+    p = vm_blocks_resize(&vm->blocks, old, old_size, size);
     if (!p)
         return size <= old_size ? old : NULL;   /* shrinking never fails */
     vm->bytes += size - old_size;
@@ -564,6 +564,7 @@ struct vm *vm_new(const struct vm_limits *limits)
     return vm;
 err2:
     lua_close(vm->main);
+    vm_blocks_free(&vm->blocks);
 err1:
     free(vm);
     return NULL;
@@ -575,5 +576,6 @@ void vm_free(struct vm *vm)
         return;
     vm_monitor_remove(vm);
     lua_close(vm->main);
+    vm_blocks_free(&vm->blocks);
     free(vm);
 }

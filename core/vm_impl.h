@@ -27,6 +27,13 @@ struct vm_stock {
     lua_CFunction codepoint;
 };
 
+/* Small blocks that wait to be used again, by size: vm_memory.c. */
+#define VM_BLOCK_SIZES 40u
+struct vm_blocks {
+    struct vm_block *waiting[VM_BLOCK_SIZES];   /* owned */
+    size_t kept;                                /* bytes of them */
+};
+
 struct vm {
     lua_State *main;                /* owned */
     lua_State *volatile running;    /* read by the signal handler */
@@ -34,6 +41,7 @@ struct vm {
     struct vm_stock stock;
 
     /* memory */
+    struct vm_blocks blocks;
     size_t bytes;                   /* allocated now */
     size_t cap;
     size_t meter;                   /* bytes must stay below; SIZE_MAX: off */
@@ -78,6 +86,17 @@ LUA_RAISES void vm_rethrow(lua_State *L, int status);
 /** Refuse to go deeper when the C stack since the entry is used up: our frames
  * are larger than those that Lua's own count of 200 was made for. */
 LUA_RAISES void vm_deeper(lua_State *L);
+
+/* -- vm_memory.c ----------------------------------------------------------- */
+
+/** A block of ${size} > 0 with what ${old} of ${old_size} held, which is gone
+ * then; NULL: no memory, and ${old} stays. */
+void *vm_blocks_resize(struct vm_blocks *b, void *old, size_t old_size,
+                       size_t size);
+/** Give back ${old}, which may be NULL. */
+void vm_blocks_drop(struct vm_blocks *b, void *old, size_t old_size);
+/** Free all that waits. */
+void vm_blocks_free(struct vm_blocks *b);
 
 /* -- vm_monitor.c ---------------------------------------------------------- */
 
