@@ -255,6 +255,24 @@ static long exponent(const char *p, const char *end)
     return minus ? -e : e;
 }
 
+/* Up to 15 digits are a whole double, and so are powers of ten up to 22: then one
+ * division or multiplication rounds once, as it must. */
+static bool exact(const struct decimal *d, long e, double *value)
+{
+    static const double tens[] = {
+        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
+        1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+    int64_t n = 0;
+
+    e += d->shift - (long)d->count;
+    if (d->count > 15 || e < -22 || e > 22)
+        return false;
+    for (size_t i = 0; i < d->count; i++)
+        n = n * 10 + (d->digits[i] - '0');
+    *value = e < 0 ? (double)n / tens[-e] : (double)n * tens[e];
+    return true;
+}
+
 /* strtod wants a NUL behind the number and reads the point as the locale of the
    process has it, which is the host's. So it gets a copy without a point, and
    the C locale. */
@@ -276,6 +294,8 @@ double json_double(const char *s, size_t len)
     }
     if (d.count == 0)
         return *s == '-' ? -0.0 : 0.0;
+    if (exact(&d, p < end ? exponent(p + 1, end) : 0, &value))
+        return *s == '-' ? -value : value;
     if (d.rest)
         d.digits[d.count++] = '1';
     d.shift += (p < end ? exponent(p + 1, end) : 0) - (long)d.count;

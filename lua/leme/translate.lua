@@ -19,6 +19,8 @@ local OURS = { messages = true, responses = true, gemini = true, gemini_embeddin
   mistral = true, mistral_embeddings = true }
 local EMBEDS = { embeddings = true, gemini_embeddings = true, mistral_embeddings = true }
 
+local NONE = {}
+
 local function data_line(chunk)
   if type(chunk) == "string" then return chunk end
   return "data: " .. host.encode(chunk) .. "\n\n"
@@ -35,10 +37,13 @@ end
 
 -- Extension headers as whole lines; values come from dialects, not from clients.
 local function header_lines(headers)
+  local name, value = next(headers or NONE)
+  if not name then return "" end
+  if next(headers, name) == nil then return name .. ": " .. value .. "\n" end
   local names, out = {}, {}
-  for name in pairs(headers or {}) do names[#names + 1] = name end
+  for other in pairs(headers) do names[#names + 1] = other end
   table.sort(names)
-  for i, name in ipairs(names) do out[i] = name .. ": " .. headers[name] .. "\n" end
+  for i, other in ipairs(names) do out[i] = other .. ": " .. headers[other] .. "\n" end
   return table.concat(out)
 end
 
@@ -100,9 +105,9 @@ function translate.request(name, text, facts)
   local body, why = host.decode(text)
   if not body then return nil, "gateway_internal", why end
   local d = dialect.find(name)
-  local made, refusal
-  local left = common.ledger(name, facts)
+  local made, refusal, left
   if GEMINI[facts.api] then
+    left = common.ledger(name, facts)
     if d.wire ~= "gemini" then carried.leave(body, d, left) end
     if left.refused then return nil, "provider_invalid_request", left.refused end
   elseif OURS[facts.api] then
@@ -110,7 +115,7 @@ function translate.request(name, text, facts)
   end
   local fitted, notes = provider_tools.apply(d, body, facts)
   if not fitted then return nil, notes.error, notes.message end
-  table.move(left.notes, 1, #left.notes, #notes + 1, notes)
+  if left then table.move(left.notes, 1, #left.notes, #notes + 1, notes) end
   if EMBEDS[facts.api] and d.embeddings then
     made, refusal = d:embeddings(body, facts)
   elseif facts.api == "completions" and d.wire == "openai" then

@@ -201,6 +201,36 @@ static void any_bytes_make_a_valid_json_string(void)
     }
 }
 
+/* What stands before and behind a byte does not change what it becomes. */
+static void a_json_string_is_that_of_its_bytes_in_a_row(void)
+{
+    struct buf whole, pieces, one;
+    unsigned state = 7;
+    char bytes[40];
+
+    for (int round = 0; round < 20000; round++) {
+        size_t n = (size_t)round % sizeof bytes;
+
+        buf_init(&whole, 1000);
+        buf_init(&pieces, 1000);
+        buf_init(&one, 100);
+        buf_addc(&pieces, '"');
+        for (size_t i = 0; i < n; i++) {
+            state = state * 1103515245u + 12345u;
+            bytes[i] = (char)(state >> 16 & (state >> 28 ? 0x5F : 0x7F));
+            one.len = 0;
+            buf_add_json(&one, bytes + i, 1);
+            buf_add(&pieces, one.data + 1, one.len - 2);
+        }
+        buf_addc(&pieces, '"');
+        CHECK_ROW(round, buf_add_json(&whole, bytes, n) == 0);
+        CHECK_ROW(round, is(&whole, pieces.data, pieces.len));
+        buf_free(&whole);
+        buf_free(&pieces);
+        buf_free(&one);
+    }
+}
+
 static void a_json_string_that_does_not_fit_is_refused(void)
 {
     struct buf b;
@@ -224,6 +254,7 @@ int main(void)
     RUN(dropping_takes_from_the_front);
     RUN(a_json_string_is_escaped_and_bad_utf8_replaced);
     RUN(any_bytes_make_a_valid_json_string);
+    RUN(a_json_string_is_that_of_its_bytes_in_a_row);
     RUN(a_json_string_that_does_not_fit_is_refused);
     return test_end();
 }

@@ -310,6 +310,24 @@ static void numbers_keep_their_value(void)
     }
 }
 
+static void a_number_is_the_nearest_double(void)
+{
+    unsigned state = 3;
+    char text[64];
+
+    for (int round = 0; round < 20000; round++) {
+        long long whole;
+        int n;
+
+        state = state * 1103515245u + 12345u;
+        whole = (long long)(state >> 4) << (state & 31);
+        n = snprintf(text, sizeof text, "%s%lld.%de%d", round % 2 ? "-" : "",
+                     whole >> round % 40, round % 1000, round % 61 - 30);
+        CHECK_ROW(round, json_view_number((struct json_view){text, (size_t)n},
+                                          7) == strtod(text, NULL));
+    }
+}
+
 /* A number of 2,000 digits is rounded by all of them. */
 static void a_long_number_is_rounded_once(void)
 {
@@ -378,6 +396,7 @@ int main(void)
     RUN(thousands_of_members_are_indexed_and_compared);
     RUN(values_are_found_and_decoded);
     RUN(numbers_keep_their_value);
+    RUN(a_number_is_the_nearest_double);
     RUN(a_long_number_is_rounded_once);
     RUN(views_answer_on_any_bytes);
     return test_end();

@@ -13,7 +13,7 @@ local VERSION = "2023-06-01"
 
 -- "claude-opus-4-6" -> "opus", 4.6. A model of a form nobody knows yet counts as
 -- the newest.
-local function generation(model)
+local function read_generation(model)
   local name = model:lower()
   local family = name:match "fable" or name:match "opus" or name:match "sonnet"
     or name:match "haiku" or name:match "mythos"
@@ -22,6 +22,19 @@ local function generation(model)
   if not major then major, minor = name:match "%a%-(%d)%f[%D]", "" end
   if not major then return family, 99 end
   return family, tonumber(major) + (tonumber(minor) or 0) / 10
+end
+
+-- Models are few, and each is asked for again and again.
+local known, count = {}, 0
+
+local function generation(model)
+  local found = known[model]
+  if not found then
+    if count == 1000 then known, count = {}, 0 end
+    found, count = table.pack(read_generation(model)), count + 1
+    known[model] = found
+  end
+  return found[1], found[2]
 end
 
 local function abilities(model, facts)
@@ -79,12 +92,18 @@ local function input_schema(parameters)
   return parameters
 end
 
+local NONE = {}
+
 local function closed(schema)
   return type(schema) == "table" and schema.additionalProperties == false
 end
 
-local function read_tools(body, can, conversation, ledger, allowed)
+local function read_tools(body, can, conversation, ledger)
+  if not (common.given(body.tools) or common.given(body.functions) or conversation.called) then
+    return NONE
+  end
   local tools, keep = host.array {}, nil
+  local _, _, allowed = common.tool_choice(body)
   for _, name in ipairs(allowed or {}) do
     keep = keep or {}
     keep[name] = true
@@ -221,10 +240,13 @@ end
 
 -- --- the rest --------------------------------------------------------------------------
 
+local SAMPLING = { "temperature", "top_p", "top_k" }
+
 local function read_sampling(body, can, thinking, out, ledger)
   local busy = thinking and thinking.type ~= "disabled"
-  for _, key in ipairs { "temperature", "top_p", "top_k" } do
-    local value = common.number(common.given(body[key]))
+  for i = 1, #SAMPLING do
+    local key = SAMPLING[i]
+    local value = common.number(body[key])
     local same = (key == "temperature" or key == "top_p") and value == 1
     if value and not can.sampling then
       if not same then ledger:drop(key, "this model takes none") end
@@ -290,6 +312,7 @@ local function read_format(body, can, thinking, out, facts, ledger)
 end
 
 local function read_stops(body, out, ledger)
+  if common.given(body.stop) == nil then return end
   local list = host.array {}
   for _, stop in ipairs(common.stops(body)) do
     if common.blank(stop) then
@@ -334,7 +357,11 @@ local READ = { model = true, messages = true, max_tokens = true, max_completion_
   web_search_options = true, service_tier = true }
 
 local function read_others(body, out, ledger)
-  for _, key in ipairs(NATIVE) do out[key] = common.given(body[key]) end
+  for i = 1, #NATIVE do
+    local key = NATIVE[i]
+    local value = body[key]
+    if value ~= nil and value ~= host.null then out[key] = value end
+  end
   local tier = common.given(body.service_tier)
   if tier then
     out.service_tier = TIERS[tier]
@@ -376,8 +403,7 @@ function anthropic:request(body, facts)
     out.output_config = common.with(common.table(out.output_config), { effort = effort })
   end
   common.note_functions(body, facts)
-  local _, _, allowed = common.tool_choice(body)
-  local tools, invented = read_tools(body, can, conversation, ledger, allowed)
+  local tools, invented = read_tools(body, can, conversation, ledger)
   out.tools = #tools > 0 and tools or nil
   out.tool_choice = read_choice(body, tools, invented, thinking, ledger)
   read_search(body, out, ledger)

@@ -11,15 +11,14 @@ local turns = {}
 local NATIVE = { image = true, document = true, search_result = true, container_upload = true,
   tool_reference = true }
 
-local function cached(block, ...)
-  for i = 1, select("#", ...) do
-    local raw = (select(i, ...))
-    local control = type(raw) == "table" and common.given(raw.cache_control)
-    if control then
-      block.cache_control = control
-      return block
-    end
-  end
+local function mark_of(raw)
+  return type(raw) == "table" and common.given(raw.cache_control)
+end
+
+-- With the cache mark of the first that has one.
+local function cached(block, raw, other)
+  local control = mark_of(raw) or mark_of(other)
+  if control then block.cache_control = control end
   return block
 end
 
@@ -51,6 +50,10 @@ local BLOCKS = {
 -- Content of a user, tool or system message as blocks.
 local function blocks_of(content, ledger)
   local list = {}
+  if type(content) == "string" then
+    if content ~= "" then list[1] = { type = "text", text = content } end
+    return list
+  end
   for _, part in ipairs(common.parts(content)) do
     local make = BLOCKS[part.kind]
     if make then
@@ -108,8 +111,10 @@ function Turns:push(role, blocks, results)
   if #blocks == 0 then return end
   local last = self.list[#self.list]
   if not last or last.role ~= role then
-    last = { role = role, content = host.array {}, results = 0 }
+    last = { role = role, content = results and {} or blocks, results = 0 }
+    host.array(last.content)
     self.list[#self.list + 1] = last
+    if not results then return end
   end
   for _, block in ipairs(blocks) do
     if results then
@@ -121,6 +126,18 @@ function Turns:push(role, blocks, results)
   end
 end
 
+local function may_see(id) return #id <= 128 and not id:find "[^%w_-]" end
+
+local function other_id(id, n)
+  return "toolu_" .. common.letters(id == "" and tostring(n) or id, 24)
+end
+
+-- Most conversations have no calls.
+function Turns:pairs_up()
+  self.pairing = self.pairing or common.pairing(may_see, other_id)
+  return self.pairing
+end
+
 function Turns:tool_use(call)
   local input = common.arguments(call.arguments)
   if not input then
@@ -130,8 +147,8 @@ function Turns:tool_use(call)
   if call.name == "" then self.ledger:bad "a tool call without a name" end
   self.called = true
   self.names[call.name] = true
-  return cached({ type = "tool_use", id = self.pairing:call(call.id, call.name), name = call.name,
-    input = input }, call.raw)
+  return cached({ type = "tool_use", id = self:pairs_up():call(call.id, call.name),
+    name = call.name, input = input }, call.raw)
 end
 
 function Turns:assistant(message)
@@ -142,7 +159,7 @@ function Turns:assistant(message)
       if block.type == "tool_use" then
         self.called = true
         self.names[common.text(block.name) or ""] = true
-        self.pairing:call(block.id, block.name)
+        self:pairs_up():call(block.id, block.name)
       end
     end
     return self:push("assistant", kept)
@@ -159,7 +176,7 @@ end
 
 function Turns:result(message)
   local name = common.text(message.name)
-  local call = self.pairing:result(message.tool_call_id, name)
+  local call = self:pairs_up():result(message.tool_call_id, name)
   local content = blocks_of(message.content, self.ledger)
   if not call then
     self.ledger:note("a tool result without its call became text of the user")
@@ -178,6 +195,7 @@ end
 
 -- Anthropic refuses a call without its result in the next turn.
 function Turns:answer_all()
+  if not self.pairing then return end
   for _, call in ipairs(self.pairing:unanswered()) do
     self.ledger:note("the call " .. call.own .. " had no result; one that says so was added")
     call.waiting = false
@@ -223,11 +241,8 @@ end
 -- -> { system = text, blocks or nil, messages =, called = were tools used,
 -- names = of the tools used }
 function turns.read(body, ledger)
-  local self = setmetatable({ ledger = ledger, system = {}, list = {}, names = {},
-    pairing = common.pairing(
-      function(id) return #id <= 128 and not id:find "[^%w_-]" end,
-      function(id, n) return "toolu_" .. common.letters(id == "" and tostring(n) or id, 24) end) },
-    Turns)
+  local self = setmetatable({ ledger = ledger, system = {}, list = {}, names = {}, called = nil,
+    pairing = nil }, Turns)
   for _, message in ipairs(common.messages(body, ledger)) do
     local read = ROLES[message.role] or Turns.user
     read(self, message)

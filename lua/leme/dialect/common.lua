@@ -179,7 +179,7 @@ end
 function Ledger:drop(what, why)
   why = why or "not supported by " .. self.name
   if self.mode == "refuse" then return self:refuse(what, why) end
-  self:note(("dropped %s: %s"):format(what, why))
+  self:note("dropped " .. what .. ": " .. why)
 end
 
 -- May ${what} be replaced by ${how}?
@@ -235,7 +235,7 @@ function common.messages(body, ledger)
     return list
   end
   for i, message in ipairs(messages) do
-    if type(message) ~= "table" or not common.text(message.role) then
+    if type(message) ~= "table" or type(message.role) ~= "string" then
       ledger:bad(("messages[%d]: expected an object with a role"):format(i - 1))
     else
       list[#list + 1] = message

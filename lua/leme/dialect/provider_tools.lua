@@ -102,8 +102,8 @@ end
 -- edits), notes; or nil, { error =, message = }. ${body} is changed in place.
 function provider_tools.apply(d, body, facts)
   local tools = common.given(body.tools)
+  if type(tools) ~= "table" then return {}, {} end
   local ledger = common.ledger(d.name, facts)
-  if type(tools) ~= "table" then return {}, ledger.notes end
   local kept, gone, changed = host.array {}, {}, false
   for _, tool in ipairs(tools) do
     local found = type(tool) == "table" and known(tool, facts.api)
