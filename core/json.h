@@ -33,6 +33,9 @@ struct json_fault {
 int json_check(const char *text, size_t len, unsigned depth,
                struct json_fault *fault);
 
+/** Is ${text}, with a closing quote behind it, the inside of a JSON string? */
+bool json_check_inside(const char *text, size_t len);
+
 /** A node of a document: 0 is "no such node", 1 is the root. */
 typedef uint32_t json_node;
 #define JSON_NONE 0u

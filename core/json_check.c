@@ -297,6 +297,13 @@ int json_check(const char *text, size_t len, unsigned depth,
     return -1;
 }
 
+bool json_check_inside(const char *text, size_t len)
+{
+    struct json_scan s = { .end = text + len + 1 };
+
+    return text[len] == '"' && scan_string(&s, text) == s.end;
+}
+
 /* Opening: the root */
 
 /* One member of the root, from its key to behind its value. */

@@ -74,6 +74,8 @@ static void pump(struct flight *f)
 
     if (f->translated || open_stream(f))
         return;
+    /* What is said is about as long in either format: so it grows once. */
+    buf_reserve(&f->out, len);
     while (!f->translated && f->out.len < ahead(f)) {
         got = sse_next(&f->theirs, bytes + at, len - at, &e);
         if (got != SSE_EVENT && ts->ended)

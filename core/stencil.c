@@ -91,7 +91,6 @@ int stencil_apply(struct stencil *s, struct stencil_text name,
                   struct stencil_text data, struct buf *out)
 {
     size_t around = s->before.len + s->after.len, n, before = out->len;
-    struct json_fault fault;
     const char *text;
 
     if (!s->set || name.len != s->name.len || !same(&s->name, name.at) ||
@@ -100,7 +99,7 @@ int stencil_apply(struct stencil *s, struct stencil_text name,
         return 0;
     n = data.len - around;
     text = data.at + s->before.len;
-    if (json_check(text - 1, n + 2, 1, &fault))
+    if (!json_check_inside(text, n))
         return 0;
     if (buf_add(&s->said, text, n) == 0 &&
         buf_add(out, s->out_before.data, s->out_before.len) == 0 &&

@@ -10,6 +10,7 @@ local fold = require "leme.dialect.fold"
 local provider_tools = require "leme.dialect.provider_tools"
 local surface = require "leme.surface"
 local carried = require "leme.surface.gemini_carried"
+local ipairs, next, type = ipairs, next, type
 
 local translate = {}
 
@@ -50,7 +51,7 @@ end
 -- Top-level members to be spliced: JSON texts, false for those to be removed.
 local function texts_of(edits)
   local out = {}
-  for name, value in pairs(edits or {}) do
+  for name, value in next, edits or NONE do
     out[name] = value ~= host.null and host.encode(value)
   end
   return out
@@ -127,7 +128,7 @@ function translate.request(name, text, facts)
     end
   end
   if not made then return nil, refusal.error, refusal.message end
-  for key, value in pairs(fitted) do
+  for key, value in next, fitted do
     if made.edits and made.edits[key] == nil then made.edits[key] = value end
   end
   for _, note in ipairs(made.notes or {}) do notes[#notes + 1] = note end

@@ -6,6 +6,7 @@ local common = require "leme.dialect.common"
 local turns = require "leme.dialect.anthropic_turns"
 local answer = require "leme.dialect.anthropic_answer"
 local failure = require "leme.dialect.failure"
+local ipairs, next, type = ipairs, next, type
 
 local VERSION = "2023-06-01"
 
@@ -329,7 +330,7 @@ local function read_user(body, out, ledger)
   local user = common.text(body.safety_identifier) or common.text(body.user)
     or common.text(metadata.user_id)
   if user then out.metadata = { user_id = user } end
-  for key in pairs(metadata) do
+  for key in next, metadata do
     if key ~= "user_id" then return ledger:drop "metadata" end
   end
 end
@@ -347,8 +348,9 @@ end
 local TIERS = { auto = "auto", default = "standard_only", standard_only = "standard_only" }
 
 -- Anthropic's own fields, for those who send them.
-local NATIVE = { "context_management", "mcp_servers", "container", "cache_control",
-  "inference_geo", "speed", "fallbacks", "user_profile_id" }
+local NATIVE = { context_management = true, mcp_servers = true, container = true,
+  cache_control = true, inference_geo = true, speed = true, fallbacks = true,
+  user_profile_id = true }
 local READ = { model = true, messages = true, max_tokens = true, max_completion_tokens = true,
   stream = true, stream_options = true, tools = true, tool_choice = true, functions = true,
   function_call = true, parallel_tool_calls = true, temperature = true, top_p = true, top_k = true,
@@ -357,19 +359,23 @@ local READ = { model = true, messages = true, max_tokens = true, max_completion_
   web_search_options = true, service_tier = true }
 
 local function read_others(body, out, ledger)
-  for i = 1, #NATIVE do
-    local key = NATIVE[i]
-    local value = body[key]
-    if value ~= nil and value ~= host.null then out[key] = value end
-  end
   local tier = common.given(body.service_tier)
   if tier then
     out.service_tier = TIERS[tier]
     if not TIERS[tier] then ledger:drop("service_tier " .. tostring(tier)) end
   end
-  for key, value in pairs(body) do
-    if not READ[key] and out[key] == nil and not common.idle(key, value) then ledger:drop(key) end
+  local dropped
+  for key, value in next, body do
+    if NATIVE[key] then
+      out[key] = common.given(value)
+    elseif not READ[key] and out[key] == nil and not common.idle(key, value) then
+      dropped = dropped or {}
+      dropped[#dropped + 1] = key
+    end
   end
+  if not dropped then return end
+  table.sort(dropped)
+  for _, key in ipairs(dropped) do ledger:drop(key) end
 end
 
 local function read_limit(body, can, out, ledger)

@@ -7,6 +7,7 @@ local host = require "leme.host"
 local common = require "leme.dialect.common"
 local chat = require "leme.dialect.chat"
 local failure = require "leme.dialect.failure"
+local ipairs, next, setmetatable, type = ipairs, next, setmetatable, type
 
 local answer = {}
 
@@ -26,7 +27,7 @@ end
 -- Fields of later counts replace those of earlier ones.
 local function add_usage(known, usage)
   if type(usage) ~= "table" then return known end
-  for key, value in pairs(usage) do
+  for key, value in next, usage do
     if known then
       if value ~= NULL then known[key] = value end
     elseif value == NULL then
@@ -38,14 +39,15 @@ end
 
 local function usage_of(known)
   if not known then return nil end
-  local read = common.count(known.cache_read_input_tokens)
-  local written = common.count(known.cache_creation_input_tokens)
-  local hour = common.count(common.table(known.cache_creation).ephemeral_1h_input_tokens)
-  return chat.usage { cached = read, written = written, written_1h = hour,
-    prompt = (common.count(known.input_tokens) or 0) + (read or 0) + (written or 0),
-    completion = common.count(known.output_tokens),
-    reasoning = common.count(common.table(known.output_tokens_details).thinking_tokens),
-    searches = common.count(common.table(known.server_tool_use).web_search_requests) }
+  local count, within = common.count, common.table
+  local read = count(known.cache_read_input_tokens)
+  local written = count(known.cache_creation_input_tokens)
+  return chat.usage { cached = read, written = written,
+    written_1h = count(within(known.cache_creation).ephemeral_1h_input_tokens),
+    prompt = (count(known.input_tokens) or 0) + (read or 0) + (written or 0),
+    completion = count(known.output_tokens),
+    reasoning = count(within(known.output_tokens_details).thinking_tokens),
+    searches = count(within(known.server_tool_use).web_search_requests) }
 end
 
 local function refusal_of(details)
@@ -75,7 +77,7 @@ local RANK = { thinking = 1, redacted_thinking = 1, text = 2, tool_use = 3 }
 function Said:keep(block)
   self.blocks[#self.blocks + 1] = block
   local rank = RANK[block.type]
-  local caller = common.table(block.caller).type
+  local caller = block.caller and common.table(block.caller).type
   if not rank or rank < (self.rank or 1) or (caller and caller ~= "direct") then
     self.foreign = true
   end
@@ -187,12 +189,11 @@ end
 -- Blocks while they are being sent: { block, pieces, cited, k, from }.
 local START = {
   text = function(self, open, block)
+    local text, citations = block.text, block.citations
     open.from = #self.said.spoken
-    if common.filled(block.text) then
-      self:text(open, block.text)
-    end
-    for _, citation in ipairs(common.table(common.given(block.citations))) do
-      cited(open, citation)
+    if text ~= "" and common.text(text) then self:text(open, text) end
+    if type(citations) == "table" then
+      for _, citation in ipairs(citations) do cited(open, citation) end
     end
   end,
   thinking = function(self, open, block)
@@ -268,13 +269,14 @@ local DELTA = {
 -- need not be sent again.
 local STOP = {
   text = function(self, open, whole)
-    for _, citation in ipairs(open.cited or {}) do
+    whole.text = open.pieces
+    if not open.cited then return end
+    for _, citation in ipairs(open.cited) do
       local kind, made = cite(citation, self.said:place(open.from or 0),
         self.said:place(#self.said.spoken))
       if kind then self.out:delta { [kind] = host.array { made } } end
     end
-    whole.text = open.pieces
-    if open.cited then whole.citations = host.array(open.cited) end
+    whole.citations = host.array(open.cited)
   end,
   thinking = function(self, open, whole)
     whole.thinking = common.join(open.pieces)
@@ -331,9 +333,11 @@ function Stream:begin(event)
   self.usage = add_usage(self.usage, common.given(message.usage))
   self.out:head(message.id, message.model)
   self.out:begin(0)
-  for i, block in ipairs(common.table(common.given(message.content))) do
-    self:start_block(-i, block)
-    self:stop_block(-i)
+  if common.is_list(message.content) then
+    for i, block in ipairs(message.content) do
+      self:start_block(-i, block)
+      self:stop_block(-i)
+    end
   end
   self:stopped(message)
 end
@@ -359,7 +363,9 @@ function Stream:replay()
 end
 
 function Stream:close()
-  for index in pairs(self.open) do self:stop_block(index) end
+  if next(self.open) ~= nil then
+    for index in pairs(self.open) do self:stop_block(index) end
+  end
   local extra = not self.out.finished[0] and self:replay()
   if extra then self.out:delta { extra_content = extra } end
   self.out:finish(finish_of(self.reason, self.calls), self.reason)
@@ -401,8 +407,9 @@ function Stream:event(name, data)
     if common.blank(data) then return self.out:take() end
     return nil, "provider_bad_response", "an event is no JSON object"
   end
-  local kind = common.text(event.type) or name
-  if kind == "error" or common.given(event.error) then return nil, failure.read(200, data) end
+  local kind, fault = event.type, event.error
+  if type(kind) ~= "string" then kind = name end
+  if kind == "error" or (fault and fault ~= NULL) then return nil, failure.read(200, data) end
   local read = EVENTS[kind]
   if read then
     local word, message = read(self, event)

@@ -4,6 +4,7 @@
 
 local host = require "leme.host"
 local common = require "leme.dialect.common"
+local ipairs, setmetatable, type = ipairs, setmetatable, type
 
 local turns = {}
 

@@ -3,6 +3,7 @@
 
 local host = require "leme.host"
 local common = require "leme.dialect.common"
+local ipairs, next, setmetatable, type = ipairs, next, setmetatable, type
 
 local chat = {}
 
@@ -114,14 +115,17 @@ local function name_answer(self)
   if self.id == "" then self.id = "chatcmpl-" .. common.letters(tostring(host.wall()), 24) end
 end
 
-function Writer:add(chunk)
-  local out = self.out or host.array {}
-  self.out = out
-  out[#out + 1] = chunk
+local function add(self, chunk)
+  local out = self.out
+  if out then
+    out[#out + 1] = chunk
+  else
+    self.out = host.array { chunk }
+  end
 end
 
-local function has_extras(self)
-  return self.extras and next(self.extras) ~= nil
+local function as_text(self)
+  return self.texts and not (self.extras and next(self.extras) ~= nil)
 end
 
 -- Members stand in the order of their names, as in all JSON that is written here.
@@ -131,40 +135,43 @@ local function shared_text(self)
     .. ',"model":' .. host.encode(self.model) .. ',"object":"chat.completion.chunk"'
 end
 
-function Writer:line(choice, usage)
+local function add_line(self, choice, usage)
   self.shared = self.shared or shared_text(self)
-  self:add('data: {"choices":[' .. choice .. self.shared
+  add(self, 'data: {"choices":[' .. choice .. self.shared
     .. (usage and ',"usage":' .. host.encode(usage) or "") .. "}\n\n")
 end
 
-function Writer:chunk(choices, usage)
+local function add_chunk(self, choices, usage)
   name_answer(self)
   local chunk = { id = self.id, object = "chat.completion.chunk", created = self.created,
     model = self.model, choices = host.array(choices), usage = usage }
   for key, value in pairs(self.extras or {}) do chunk[key] = value end
-  self:add(chunk)
+  add(self, chunk)
 end
 
 local function choice_text(index, delta, finish, native, logprobs)
   local text = '{"delta":' .. delta .. ',"finish_reason":'
-    .. (finish and host.encode(finish) or "null") .. ',"index":' .. host.encode(index)
+    .. (finish and host.encode(finish) or "null") .. ',"index":' .. index
   if logprobs then text = text .. ',"logprobs":' .. host.encode(logprobs) end
   if native then text = text .. ',"native_finish_reason":' .. host.encode(native) end
   return text .. "}"
 end
 
-function Writer:put(index, delta, finish, native, logprobs)
-  if self.texts and not has_extras(self) then
-    return self:line(choice_text(index, host.encode(delta), finish, native, logprobs))
+-- The delta is a table, or its text when that is always the same.
+local function put(self, index, delta, finish, native, logprobs)
+  if as_text(self) then
+    if type(delta) == "table" then delta = host.encode(delta) end
+    return add_line(self, choice_text(index, delta, finish, native, logprobs))
   end
-  self:chunk { { index = index, delta = delta, finish_reason = finish or NULL,
-    native_finish_reason = native, logprobs = logprobs } }
+  if type(delta) == "string" then delta = host.decode(delta) end
+  add_chunk(self, { { index = index, delta = delta, finish_reason = finish or NULL,
+    native_finish_reason = native, logprobs = logprobs } })
 end
 
 function Writer:begin(index)
   if self.begun[index] then return end
   self.begun[index] = true
-  self:put(index, { role = "assistant", content = "" })
+  put(self, index, '{"content":"","role":"assistant"}')
 end
 
 -- The first call's pieces as the old function_call.
@@ -183,7 +190,7 @@ function Writer:delta(delta, index, logprobs)
     if next(delta) == nil then return end
   end
   self:begin(index)
-  self:put(index, delta, nil, nil, logprobs)
+  put(self, index, delta, nil, nil, logprobs)
 end
 
 -- The first piece of a call, or its only one.
@@ -204,14 +211,14 @@ function Writer:finish(reason, native, index)
   if self.functions and reason == "tool_calls" then reason = "function_call" end
   self:begin(index)
   self.finished[index] = reason
-  self:put(index, {}, reason, native)
+  put(self, index, "{}", reason, native)
 end
 
 function Writer:usage(usage)
   if self.counted or not usage then return end
   self.counted = true
-  if self.texts and not has_extras(self) then return self:line("", usage) end
-  self:chunk({}, usage)
+  if as_text(self) then return add_line(self, "", usage) end
+  add_chunk(self, {}, usage)
 end
 
 return chat
