@@ -9,8 +9,6 @@
 
 #include <stdio.h>
 
-#define SAID_MAX 8192u          /* texts that Lua is not told yet */
-
 /* -- taking ------------------------------------------------------------------ */
 
 static int take_nothing(lua_State *L, struct call_out *c)
@@ -199,9 +197,9 @@ static int tell(struct policy_state *s, int stream, struct stencil *like,
     return call_telling(&c, like);
 }
 
-int dialect_event(struct policy_state *s, int stream, struct stencil *like,
-                  struct stencil_text event, struct stencil_text data,
-                  struct buf *out, struct dialect_fault *fault)
+static int ask_event(struct policy_state *s, int stream, struct stencil *like,
+                     struct stencil_text event, struct stencil_text data,
+                     struct buf *out, struct dialect_fault *fault)
 {
     struct learning l = {like, event, data};
     struct call_out c = {
@@ -210,9 +208,18 @@ int dialect_event(struct policy_state *s, int stream, struct stencil *like,
         .args = {ref_arg(stream), text_arg(event.at, event.len),
                  text_arg(data.at, data.len)}};
 
-    if (stencil_apply(like, event, data, out) == 1)
-        return like->said.len < SAID_MAX ? 0 : tell(s, stream, like, fault);
     return call_telling(&c, like);
+}
+
+int dialect_event(struct policy_state *s, int stream, struct stencil *like,
+                  struct stencil_text event, struct stencil_text data,
+                  struct buf *out, struct dialect_fault *fault)
+{
+    if (stencil_apply(like, event, data, out) != 1)
+        return ask_event(s, stream, like, event, data, out, fault);
+    if (like->said.len >= STENCIL_SAID && tell(s, stream, like, fault))
+        return -1;
+    return 1;
 }
 
 int dialect_finish(struct policy_state *s, int stream, struct stencil *like,

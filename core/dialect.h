@@ -77,7 +77,8 @@ int dialect_open(struct policy_state *s, const char *name, int facts, bool folds
 /**
  * One event of the provider: OpenAI event-stream bytes, appended. One that
  * differs from the last in a text only is made with ${like} and without Lua,
- * where the dialect allows it.
+ * where the dialect allows it: then 1, so that what was appended differs from
+ * what was appended last in that text only. Else 0; -1 and ${fault}.
  */
 int dialect_event(struct policy_state *s, int stream, struct stencil *like,
                   struct stencil_text event, struct stencil_text data,

@@ -143,7 +143,7 @@ static inline const char *json_ascii_run(const char *p, const char *end)
     const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\');
     const __m128i space = _mm_set1_epi8(0x20);
 
-    while (end - p >= 16) {
+    for (const char *last = end - p < 16 ? NULL : end - 16; last;) {
         __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
         /* Signed: bytes from 0x80 on are below a space too. */
         __m128i hit = _mm_cmplt_epi8(bytes, space);
@@ -154,7 +154,10 @@ static inline const char *json_ascii_run(const char *p, const char *end)
         mask = (unsigned)_mm_movemask_epi8(hit);
         if (mask)
             return p + __builtin_ctz(mask);
-        p += 16;
+        if (p == last)
+            return end;
+        /* The last ones together with some that are known to be plain. */
+        p = last - p < 16 ? last : p + 16;
     }
 #else
     const uint64_t ones = 0x0101010101010101u, high = ones * 0x80;

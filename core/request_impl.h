@@ -102,6 +102,7 @@ struct flight {
     struct sse theirs;
     struct stencil like;            /* how its events of late are translated */
     struct buf out;                 /* translated, not taken yet */
+    struct stencil_run alike;       /* of out: made with like */
     bool translated;                /* all of it is in out */
     enum error_type broke;          /* what the translation came to */
     struct sse sse;
@@ -268,6 +269,9 @@ void native_headers(struct flight *f, struct buf *out);
 /** Bytes not taken yet; pumps what came. */
 const char *source_bytes(struct flight *f, size_t *len);
 void source_take(struct flight *f, size_t n);
+/** How many of the bytes from ${at} on are whole events that differ from the one
+ * in front of them in a text only. */
+size_t source_alike(const struct flight *f, size_t at);
 void source_hold(struct flight *f, size_t bytes);
 /** Nothing more will come; and how it ended. */
 bool source_ended(const struct flight *f);

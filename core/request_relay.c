@@ -332,6 +332,8 @@ static void walk_event(struct request *r, struct flight *f, struct walk *w,
         w->at += e->raw_len;
         if (kind == ANSWER_DONE)
             w->outcome = WALK_DONE;
+        else if (kind == ANSWER_CONTENT)
+            w->at += source_alike(f, w->at);    /* they say the same */
     }
 }
 

@@ -35,13 +35,19 @@ static int open_stream(struct flight *f)
 static void translate_event(struct flight *f, const struct sse_event *e)
 {
     struct dialect_fault fault;
+    size_t before = f->out.len;
+    int made;
 
-    if (e->has_data &&
-        dialect_event(f->request->state, f->translation, &f->like,
-                      (struct stencil_text){e->name, e->name_len},
-                      (struct stencil_text){e->data, e->data_len}, &f->out,
-                      &fault))
+    if (!e->has_data)
+        return;
+    made = dialect_event(f->request->state, f->translation, &f->like,
+                         (struct stencil_text){e->name, e->name_len},
+                         (struct stencil_text){e->data, e->data_len}, &f->out,
+                         &fault);
+    if (made < 0)
         broke(f, &fault);
+    else if (made)
+        stencil_run_add(&f->alike, before, f->out.len);
 }
 
 static void finish_stream(struct flight *f)
@@ -120,10 +126,17 @@ bool source_events(const struct flight *f)
 
 void source_take(struct flight *f, size_t n)
 {
-    if (buffered(f))
-        buf_drop(&f->out, n);
-    else
+    if (!buffered(f)) {
         transfer_take(f->transfer, n);
+        return;
+    }
+    stencil_run_take(&f->alike, n);
+    buf_drop(&f->out, n);
+}
+
+size_t source_alike(const struct flight *f, size_t at)
+{
+    return stencil_run_left(&f->alike, at);
 }
 
 void source_hold(struct flight *f, size_t bytes)

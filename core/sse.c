@@ -31,6 +31,9 @@ static size_t find_line_end(const char *bytes, size_t from, size_t to)
     const char *lf, *cr;
     size_t n;
 
+    /* Every event ends with a line without anything. */
+    if (from < to && bytes[from] == '\n')
+        return from;
     for (; from < to; from += n) {
         n = to - from < PIECE ? to - from : PIECE;
         lf = memchr(bytes + from, '\n', n);
@@ -93,11 +96,17 @@ static bool is(const char *name, size_t len, const char *word, size_t n)
 /* A line that is not blank: [at, end) without its end. 0, or -1: no room. */
 static int take_line(struct sse *s, const char *bytes, size_t at, size_t end)
 {
-    const char *name = bytes + at;
-    const char *colon = memchr(name, ':', end - at);
-    size_t n = colon ? (size_t)(colon - name) : end - at;
-    size_t value = colon ? at + n + 1 : end;
+    const char *name = bytes + at, *colon;
+    size_t n = end - at, value = end;
 
+    if (n > 4 && memcmp(name, "data:", 5) == 0)
+        colon = name + 4;
+    else
+        colon = memchr(name, ':', n);
+    if (colon) {
+        n = (size_t)(colon - name);
+        value = at + n + 1;
+    }
     if (value < end && bytes[value] == ' ')
         value++;
     if (is(name, n, "data", 4))

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "stencil.h"
 
-#include "ceilings.h"
 #include "json.h"
 
 #include <string.h>
@@ -80,6 +79,9 @@ void stencil_learn(struct stencil *s, struct stencil_text name,
         s->set = !(set_text(&s->name, name.at, name.at + name.len) |
                    split(data, in_data, text.len, &s->before, &s->after) |
                    split(out, in_out, text.len, &s->out_before, &s->out_after));
+    /* Most answers are long enough to fill it: it does not grow step by step. */
+    if (s->set && !s->said.size)
+        buf_reserve(&s->said, STENCIL_SAID + KIB);
 }
 
 static bool same(const struct buf *b, const char *at)
@@ -90,8 +92,9 @@ static bool same(const struct buf *b, const char *at)
 int stencil_apply(struct stencil *s, struct stencil_text name,
                   struct stencil_text data, struct buf *out)
 {
-    size_t around = s->before.len + s->after.len, n, before = out->len;
+    size_t around = s->before.len + s->after.len, n;
     const char *text;
+    char *to;
 
     if (!s->set || name.len != s->name.len || !same(&s->name, name.at) ||
         data.len <= around || !same(&s->before, data.at) ||
@@ -101,11 +104,33 @@ int stencil_apply(struct stencil *s, struct stencil_text name,
     text = data.at + s->before.len;
     if (!json_check_inside(text, n))
         return 0;
-    if (buf_add(&s->said, text, n) == 0 &&
-        buf_add(out, s->out_before.data, s->out_before.len) == 0 &&
-        buf_add(out, text, n) == 0 &&
-        buf_add(out, s->out_after.data, s->out_after.len) == 0)
-        return 1;
-    out->len = before;
-    return -1;
+    if (buf_reserve(out, s->out_before.len + n + s->out_after.len) ||
+        buf_add(&s->said, text, n))
+        return -1;
+    to = out->data + out->len;
+    memcpy(to, s->out_before.data, s->out_before.len);
+    memcpy(to + s->out_before.len, text, n);
+    memcpy(to + s->out_before.len + n, s->out_after.data, s->out_after.len);
+    out->len += s->out_before.len + n + s->out_after.len;
+    return 1;
+}
+
+void stencil_run_add(struct stencil_run *r, size_t from, size_t to)
+{
+    if (r->at + r->len != from)
+        r->at = from;
+    r->len = to - r->at;
+}
+
+void stencil_run_take(struct stencil_run *r, size_t n)
+{
+    size_t inside = n > r->at ? n - r->at : 0;
+
+    r->at -= n - inside;
+    r->len -= inside < r->len ? inside : r->len;
+}
+
+size_t stencil_run_left(const struct stencil_run *r, size_t at)
+{
+    return at >= r->at && at - r->at < r->len ? r->len - (at - r->at) : 0;
 }

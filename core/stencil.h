@@ -10,6 +10,10 @@
 #define LEME_STENCIL_H
 
 #include "buf.h"
+#include "ceilings.h"
+
+/** Texts that the owner should take note of when they are as many bytes. */
+#define STENCIL_SAID (7 * KIB)
 
 /** What stands around the text, in the event and in what it becomes. Zero it
  * with stencil_init. */
@@ -50,5 +54,19 @@ void stencil_learn(struct stencil *s, struct stencil_text name,
  */
 int stencil_apply(struct stencil *s, struct stencil_text name,
                   struct stencil_text data, struct buf *out);
+
+/** Where in a buffer the last events stand that were made with a stencil, one
+ * behind the other: each differs from the one in front of it in a text only, the
+ * first from the event that was learned. Zero it. */
+struct stencil_run {
+    size_t at, len;
+};
+
+/** One more of them stands from ${from} up to ${to}, the buffer's end. */
+void stencil_run_add(struct stencil_run *r, size_t from, size_t to);
+/** ${n} bytes were taken from the buffer's front. */
+void stencil_run_take(struct stencil_run *r, size_t n);
+/** How many bytes from ${at} on are theirs. */
+size_t stencil_run_left(const struct stencil_run *r, size_t at);
 
 #endif

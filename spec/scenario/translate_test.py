@@ -105,7 +105,11 @@ def alike(w):
                                                 for t in ("four ", "five ")]
               + [delta(2, "citations_delta", citation=cited)]),
         reason="tool_use")
-    chunks, _ = asked(w, events)
+    for cut in (None, 1000000):
+        told_apart(asked(w, events, cut)[0])
+
+
+def told_apart(chunks):
     equal(joined(chunks, "content"), "one two three four five ", "text")
     calls = [t for c in chunks if c["choices"] for t in c["choices"][0]["delta"].get("tool_calls", [])]
     equal("".join(t["function"].get("arguments") or "" for t in calls), '{"a":1}', "arguments")
@@ -125,10 +129,11 @@ def broken(w):
     good = [delta(0, "text_delta", text="word%d " % i) for i in range(1000)]
     bad = good[0].replace('"word0 "', '"wo\\xrd"')
     events = message(block(0, {"type": "text", "text": ""}, good + [bad] + good[:3]))
-    chunks, answer = asked(w, events)
-    equal(len(answer.stream_errors), 1, "errors")
-    equal(joined([c for c in chunks if "choices" in c], "content"),
-          "".join("word%d " % i for i in range(1000)), "text before it")
+    for cut in (None, 1000000):
+        chunks, answer = asked(w, events, cut)
+        equal(len(answer.stream_errors), 1, "errors")
+        equal(joined([c for c in chunks if "choices" in c], "content"),
+              "".join("word%d " % i for i in range(1000)), "text before it")
 
 
 @promise("a prompt of 6 MB is translated whole: the limit of a policy's step is not "

@@ -127,6 +127,51 @@ static void a_full_buffer_takes_nothing(void)
     CHECK(apply("delta", DATA("world")) == -1 && out.len == 0);
 }
 
+static void a_run_grows_by_what_stands_right_behind_it(void)
+{
+    struct stencil_run r = {0, 0};
+
+    CHECK(stencil_run_left(&r, 0) == 0);
+    stencil_run_add(&r, 100, 130);
+    stencil_run_add(&r, 130, 150);
+    CHECK(stencil_run_left(&r, 99) == 0);
+    CHECK(stencil_run_left(&r, 100) == 50);
+    CHECK(stencil_run_left(&r, 130) == 20);
+    CHECK(stencil_run_left(&r, 150) == 0);
+}
+
+/* What stands between two of them says something else. */
+static void a_gap_begins_another_run(void)
+{
+    struct stencil_run r = {0, 0};
+
+    stencil_run_add(&r, 100, 130);
+    stencil_run_add(&r, 160, 190);
+    CHECK(stencil_run_left(&r, 100) == 0);
+    CHECK(stencil_run_left(&r, 130) == 0);
+    CHECK(stencil_run_left(&r, 160) == 30);
+}
+
+static void a_run_moves_with_what_is_taken(void)
+{
+    struct stencil_run r = {0, 0};
+
+    stencil_run_add(&r, 100, 130);
+    stencil_run_take(&r, 40);
+    CHECK(stencil_run_left(&r, 60) == 30);
+    stencil_run_take(&r, 70);
+    CHECK(stencil_run_left(&r, 0) == 20);
+    stencil_run_add(&r, 20, 25);
+    CHECK(stencil_run_left(&r, 0) == 25);
+    stencil_run_take(&r, 25);
+    CHECK(stencil_run_left(&r, 0) == 0);
+    stencil_run_add(&r, 40, 50);
+    stencil_run_take(&r, 1000);
+    CHECK(stencil_run_left(&r, 0) == 0);
+    stencil_run_add(&r, 0, 10);
+    CHECK(stencil_run_left(&r, 0) == 10);
+}
+
 int main(void)
 {
     stencil_init(&s);
@@ -136,6 +181,9 @@ int main(void)
     RUN(a_doubtful_place_is_not_learned);
     RUN(it_can_be_learned_anew_and_forgotten);
     RUN(a_full_buffer_takes_nothing);
+    RUN(a_run_grows_by_what_stands_right_behind_it);
+    RUN(a_gap_begins_another_run);
+    RUN(a_run_moves_with_what_is_taken);
     stencil_free(&s);
     buf_free(&out);
     return test_end();
