@@ -69,10 +69,18 @@ size_t vm_bytes(const struct vm *vm)
     return vm->bytes;
 }
 
+/* A small state may hold as much garbage as it holds else: that is far below what
+ * one request may take. Of a larger one garbage counts, against the caps. */
+static int rest(const struct vm *vm)
+{
+    return vm->bytes > 2 * MIB || vm->bytes > vm->cap / 16 ? 150 : 200;
+}
+
 void vm_collect(struct vm *vm)
 {
     if (vm->bytes > vm->cap / 4 * 3)
         lua_gc(vm->main, LUA_GCCOLLECT);
+    lua_gc(vm->main, LUA_GCINC, rest(vm), 0, 0);
 }
 
 void vm_meter_start(struct vm *vm, size_t allow)
@@ -555,8 +563,7 @@ struct vm *vm_new(const struct vm_limits *limits)
         goto err1;
     vm->running = vm->main;
     *(struct vm **)lua_getextraspace(vm->main) = vm;
-    /* Below the default pause: garbage of requests counts against a cap. */
-    lua_gc(vm->main, LUA_GCINC, 150, 200, 0);
+    lua_gc(vm->main, LUA_GCINC, rest(vm), 200, 0);
     lua_pushcfunction(vm->main, init);
     if (lua_pcall(vm->main, 0, 0, 0) != LUA_OK)
         goto err2;

@@ -12,7 +12,7 @@
 
 #define STEP 16u                /* sizes are rounded up to a multiple */
 /* What waits is bounded: a state that was large once need not stay it. */
-#define KEPT_BYTES (256 * KIB)
+#define KEPT_BYTES (512 * KIB)
 
 struct vm_block {
     struct vm_block *next;
