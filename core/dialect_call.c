@@ -19,7 +19,7 @@ static void push_facts(lua_State *L, struct policy_state *s,
     static const char *const max_tokens[] = {"clamp", "refuse", "skip"};
     const struct target *t = a->target;
 
-    lua_createtable(L, 0, 8);
+    lua_createtable(L, 0, 16);      /* and what a dialect leaves in it */
     lua_pushstring(L, t->model);
     lua_setfield(L, -2, "model");
     lua_pushstring(L, s->bind.config->providers[t->provider].name);

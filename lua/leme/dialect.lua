@@ -18,6 +18,7 @@
 -- facts = { model =, provider =, stream =, max_output =, context =, caps = { },
 -- unsupported = "map" | "drop" | "refuse", max_tokens = "clamp" | "refuse" | "skip" }:
 -- one table for all calls about one attempt; a dialect may leave a note to itself in it.
+-- facts.texts: chunks may be given as lines of an event stream instead of tables.
 
 local dialect = {}
 

@@ -14,7 +14,7 @@ local VERSION = "2023-06-01"
 
 -- "claude-opus-4-6" -> "opus", 4.6. A model of a form nobody knows yet counts as
 -- the newest.
-local function read_generation(model)
+local function generation(model)
   local name = model:lower()
   local family = name:match "fable" or name:match "opus" or name:match "sonnet"
     or name:match "haiku" or name:match "mythos"
@@ -25,32 +25,31 @@ local function read_generation(model)
   return family, tonumber(major) + (tonumber(minor) or 0) / 10
 end
 
--- Models are few, and each is asked for again and again.
-local known, count = {}, 0
-
-local function generation(model)
-  local found = known[model]
-  if not found then
-    if count == 1000 then known, count = {}, 0 end
-    found, count = table.pack(read_generation(model)), count + 1
-    known[model] = found
-  end
-  return found[1], found[2]
-end
-
-local function abilities(model, facts)
+local function read_abilities(model, schema, most)
   local family, version = generation(model)
-  local caps = common.table(facts.caps)
   local can = { thinks = version >= 3.65, adaptive = version >= 4.55,
     schema = version >= 4.45, sampling = version < 4.65, both = version < 4,
     effort = version >= 4.55 or (family == "opus" and version >= 4.45), prefill = version < 4.55,
-    xhigh = version >= 4.65, budget = version < 4.65, max_tokens = common.count(facts.max_output) }
-  if caps.json_schema ~= nil then can.schema = caps.json_schema == true end
+    xhigh = version >= 4.65, budget = version < 4.65, max_tokens = common.count(most) }
+  if schema ~= nil then can.schema = schema == true end
   if not can.max_tokens then
     can.max_tokens = version < 3.45 and 4096 or version < 3.65 and 8192
       or (version < 4.45 and family == "opus") and 32000 or version < 4.55 and 64000 or 128000
   end
   return can
+end
+
+-- Models are few, and each is asked for again and again: for reading only.
+local known, count = {}, 0
+
+local function abilities(model, facts)
+  local schema, most = common.table(facts.caps).json_schema, facts.max_output
+  local found = known[model]
+  if found and found.schema == schema and found.most == most then return found.can end
+  if not found then count = count + 1 end
+  if count > 1000 then known, count = {}, 1 end
+  known[model] = { schema = schema, most = most, can = read_abilities(model, schema, most) }
+  return known[model].can
 end
 
 -- --- schemas ---------------------------------------------------------------------------
@@ -215,6 +214,9 @@ local function fits_thinking(thinking, can, out)
 end
 
 local function read_thinking(body, can, out, conversation, ledger)
+  if body.thinking == nil and body.reasoning == nil and body.reasoning_effort == nil then
+    return nil
+  end
   local effort, budget = common.effort(body)
   local native = common.given(body.thinking)
   if type(native) == "table" then
@@ -296,6 +298,7 @@ local function force_tool(out, named, thinking, facts, ledger)
 end
 
 local function read_format(body, can, thinking, out, facts, ledger)
+  if body.response_format == nil then return end
   local kind, named = common.response_format(body)
   if kind == "json_object" then
     if ledger:map("response_format json_object", "an instruction in the system text") then
@@ -313,7 +316,7 @@ local function read_format(body, can, thinking, out, facts, ledger)
 end
 
 local function read_stops(body, out, ledger)
-  if common.given(body.stop) == nil then return end
+  if body.stop == nil then return end
   local list = host.array {}
   for _, stop in ipairs(common.stops(body)) do
     if common.blank(stop) then
@@ -378,16 +381,17 @@ local function read_others(body, out, ledger)
   for _, key in ipairs(dropped) do ledger:drop(key) end
 end
 
-local function read_limit(body, can, out, ledger)
+local function read_limit(body, can, ledger)
   local asked = common.max_tokens(body)
-  out.max_tokens = asked or can.max_tokens
   if asked and asked > can.max_tokens then
     ledger:clamp("max_tokens", asked, can.max_tokens)
-    out.max_tokens = can.max_tokens
-  elseif asked == 0 then
-    ledger:clamp("max_tokens", 0, 1)
-    out.max_tokens = 1
+    return can.max_tokens
   end
+  if asked == 0 then
+    ledger:clamp("max_tokens", 0, 1)
+    return 1
+  end
+  return asked or can.max_tokens
 end
 
 local anthropic = { name = "anthropic", wire = "anthropic", answers = "clean",
@@ -399,9 +403,9 @@ function anthropic:request(body, facts)
   local model = facts.model or common.text(body.model) or ""
   local can = abilities(model, facts)
   local conversation = turns.read(body, ledger)
-  local out = { model = model, messages = conversation.messages, system = conversation.system }
-  if facts.stream or (facts.stream == nil and body.stream == true) then out.stream = true end
-  read_limit(body, can, out, ledger)
+  local streams = facts.stream or (facts.stream == nil and body.stream == true)
+  local out = { model = model, messages = conversation.messages, system = conversation.system,
+    stream = streams and true or nil, max_tokens = read_limit(body, can, ledger) }
   local thinking, effort = read_thinking(body, can, out, conversation, ledger)
   out.thinking = thinking
   out.output_config = common.given(body.output_config)

@@ -242,13 +242,13 @@ end
 -- -> { system = text, blocks or nil, messages =, called = were tools used,
 -- names = of the tools used }
 function turns.read(body, ledger)
-  local self = setmetatable({ ledger = ledger, system = {}, list = {}, names = {}, called = nil,
+  local list = {}
+  local self = setmetatable({ ledger = ledger, system = {}, list = list, names = {}, called = nil,
     pairing = nil }, Turns)
   for _, message in ipairs(common.messages(body, ledger)) do
     local read = ROLES[message.role] or Turns.user
     read(self, message)
   end
-  local list = self.list
   self:answer_all()
   trim_last(list)
   if #list == 0 and #self.system > 0 then

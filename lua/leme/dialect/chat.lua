@@ -94,7 +94,8 @@ local NONE = host.array {}
 -- extras: what all of them share is then written once, not with each.
 function chat.writer(facts)
   return setmetatable({ id = "", model = facts.model or "", created = now(), out = nil,
-    begun = {}, finished = {}, functions = facts.functions, texts = facts.texts }, Writer)
+    begun = {}, finished = {}, functions = facts.functions, texts = facts.texts, shared = nil,
+    counted = nil }, Writer)
 end
 
 function Writer:head(id, model, created)

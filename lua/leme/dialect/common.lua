@@ -413,6 +413,7 @@ end
 
 -- Answers to a client that asked for functions say function_call.
 function common.note_functions(body, facts)
+  if body.functions == nil and facts.functions == nil then return end
   facts.functions = common.is_list(common.given(body.functions))
     and not common.is_list(common.given(body.tools)) or nil
 end
