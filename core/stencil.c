@@ -81,7 +81,7 @@ void stencil_learn(struct stencil *s, struct stencil_text name,
                    split(out, in_out, text.len, &s->out_before, &s->out_after));
     /* Most answers are long enough to fill it: it does not grow step by step. */
     if (s->set && !s->said.size)
-        buf_reserve(&s->said, STENCIL_SAID + KIB);
+        buf_reserve(&s->said, STENCIL_SAID);
 }
 
 static bool same(const struct buf *b, const char *at)

@@ -13,7 +13,7 @@
 #include "ceilings.h"
 
 /** Texts that the owner should take note of when they are as many bytes. */
-#define STENCIL_SAID (7 * KIB)
+#define STENCIL_SAID (8 * KIB)
 
 /** What stands around the text, in the event and in what it becomes. Zero it
  * with stencil_init. */
