@@ -69,18 +69,26 @@ size_t vm_bytes(const struct vm *vm)
     return vm->bytes;
 }
 
-/* A small state may hold as much garbage as it holds else: that is far below what
- * one request may take. Of a larger one garbage counts, against the caps. */
-static int rest(const struct vm *vm)
+/* In a small state what a request leaves behind is collected by itself, before it
+ * has left the caches: when 40 % were added, all when it has doubled. A large one
+ * would stand still for that, so there the collector goes in steps; its garbage
+ * counts against the caps, so it begins at half as much again. */
+static void choose_collector(struct vm *vm)
 {
-    return vm->bytes > 2 * MIB || vm->bytes > vm->cap / 16 ? 150 : 200;
+    bool large = vm->bytes > (vm->steps ? 2 * MIB : 4 * MIB);
+
+    if (large && !vm->steps)
+        lua_gc(vm->main, LUA_GCINC, 150, 200, 0);
+    else if (!large && vm->steps)
+        lua_gc(vm->main, LUA_GCGEN, 40, 100);
+    vm->steps = large;
 }
 
 void vm_collect(struct vm *vm)
 {
+    choose_collector(vm);
     if (vm->bytes > vm->cap / 4 * 3)
         lua_gc(vm->main, LUA_GCCOLLECT);
-    lua_gc(vm->main, LUA_GCINC, rest(vm), 0, 0);
 }
 
 void vm_meter_start(struct vm *vm, size_t allow)
@@ -563,7 +571,7 @@ struct vm *vm_new(const struct vm_limits *limits)
         goto err1;
     vm->running = vm->main;
     *(struct vm **)lua_getextraspace(vm->main) = vm;
-    lua_gc(vm->main, LUA_GCINC, rest(vm), 200, 0);
+    lua_gc(vm->main, LUA_GCGEN, 40, 100);
     lua_pushcfunction(vm->main, init);
     if (lua_pcall(vm->main, 0, 0, 0) != LUA_OK)
         goto err2;

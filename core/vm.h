@@ -61,7 +61,7 @@ struct vm *vm_of(struct lua_State *L);
 
 size_t vm_bytes(const struct vm *vm);
 /** From time to time, outside of any step: above 75 % of the cap collect now, and
- * while the state is small let the collector rest longer. */
+ * have the collector that suits the size of the state. */
 void vm_collect(struct vm *vm);
 /** Net bytes allocated since the last vm_meter_start; for charging a request.
  * ${allow}: an entry that brings the net above it ends as VM_MEMORY (0: only

@@ -375,6 +375,31 @@ static void a_meter_counts_what_stays(void)
     close_vm();
 }
 
+static int collector(void)
+{
+    return lua_gc(vm_lua(vm), LUA_GCINC, 0, 0, 0);
+}
+
+/* A large one would stand still for a generation. */
+static void the_size_of_a_state_decides_how_garbage_is_collected(void)
+{
+    open_vm(64 * MIB);
+    CHECK(collector() == LUA_GCGEN);
+    close_vm();
+    open_vm(64 * MIB);
+    vm_step_limit(vm, 5 * US_PER_S);
+    CHECK(run("local kept = {} for i = 1, 60000 do kept[i] = { i } end"
+              " return kept") == 0);
+    vm_collect(vm);
+    CHECK(vm_bytes(vm) > 4 * MIB && collector() == LUA_GCINC);
+    lua_pop(vm_lua(vm), 1);
+    lua_gc(vm_lua(vm), LUA_GCCOLLECT);
+    vm_collect(vm);
+    CHECK(vm_bytes(vm) < 2 * MIB && collector() == LUA_GCGEN);
+    CHECK(usable());
+    close_vm();
+}
+
 /* Any cap: no crash, and either a working state or none. */
 static void every_cap_is_survived(void)
 {
@@ -506,6 +531,7 @@ int main(void)
         RUN(a_normal_step_runs_without_a_hook);
     RUN(the_cap_of_the_state_holds_without_a_meter);
     RUN(a_meter_counts_what_stays);
+    RUN(the_size_of_a_state_decides_how_garbage_is_collected);
     RUN(every_cap_is_survived);
     RUN(many_coroutines_are_fine_but_not_many_alive);
     RUN(states_come_and_go_without_a_leak);
