@@ -26,8 +26,8 @@ STARTS = {"nginx": peers.start_nginx, "nginx_lua": peers.start_nginx_lua,
 CONTEXT = [("cpu", "CPU, us"), ("cpu share", "of its core"), ("cpu rate", "requests/s"),
            ("prompt", "100 KB, us more"), ("calls a request", "calls/request"),
            ("calls a chunk", "calls/chunk"), ("translated", "translated, us"),
-           ("translated token", "us/token"), ("added p50", "added p50, us"),
-           ("added p99", "added p99, us"), ("KiB a stream", "KiB/stream")]
+           ("translated token", "us/token"), ("paced token", "us/paced token"),
+           ("added p50", "added p50, us"), ("added p99", "added p99, us"), ("KiB a stream", "KiB/stream")]
 
 
 class Bench:

@@ -162,6 +162,7 @@ def cpu(bench):
 # -- translation --------------------------------------------------------------
 
 TOKENS = 64             # chunks of a translated stream, one token each
+MANY_TOKENS = 1024      # of a long one: what a token costs is the difference
 TOKEN_GAP = 2000        # microseconds between them where they are paced
 
 
@@ -173,34 +174,58 @@ def translated(bench, name):
     return peer, bench.rig.body("model-one", stream=True), peers.anthropic_headers(bench.rig)
 
 
-def translate_once(bench, name, connections, **knobs):
-    """CPU of a request whose stream is translated; None and why."""
-    peer, body, headers = translated(bench, name)
-    bench.rig.set(format=1, chunks=TOKENS, **knobs)
+def translate_once(bench, name, connections, tokens=TOKENS, **knobs):
+    """CPU of a request whose stream is translated (HAProxy relays one that needs no
+    translation); None and why."""
+    if name == "haproxy":
+        peer, body, headers = bench.peers[name], bench.rig.body("model-one", stream=True), []
+    else:
+        peer, body, headers = translated(bench, name)
+    bench.rig.set(format=int(name != "haproxy"), chunks=tokens, **knobs)
     report = bench.rig.load(peer.port, body, headers, connections=connections,
                             warmup=bench.warmup, seconds=bench.seconds,
                             watch=",".join(map(str, peer.pids())))
     done, stream = report["completed"], report["stream"]
     if report["failed"] or not done:
         return None, f"{report['failed']} requests failed"
-    if stream["lost"] or stream["chunks"] < stream["streams"] * TOKENS:
+    if stream["lost"] or stream["chunks"] < stream["streams"] * tokens:
         return None, f"{stream['lost']} of {stream['chunks']} tokens lost"
     return report["watched_cpu_s"] * 1e6 / done, None
 
 
+def note_tokens(bench, name):
+    """A request with few tokens, and what each of many more adds."""
+    short, why = translate_once(bench, name, CONNECTIONS)
+    note(bench, "translated", name, short, why)
+    long, why_not = translate_once(bench, name, CONNECTIONS, MANY_TOKENS)
+    why = why or why_not
+    note(bench, "translated token", name,
+         None if why else (long - short) / (MANY_TOKENS - TOKENS), why)
+
+
+def note_paced(bench, name):
+    cpu_us, why = translate_once(bench, name, 8, pace=TOKEN_GAP)
+    note(bench, "paced token", name, None if why else cpu_us / TOKENS, why)
+
+
 def translate(bench):
-    """An OpenAI client's stream from a provider of Anthropic's format."""
-    for order in rounds(bench, ["leme", "portkey"]):
+    """An OpenAI client's stream from a provider of Anthropic's format. At a pace that
+    leaves the loop idle a token costs what waking up for it costs, whoever does it:
+    HAProxy's mere relaying of as many tokens says how much that is."""
+    for order in rounds(bench, ["leme", "portkey", "haproxy"]):
         for name in order:
-            note(bench, "translated", name, *translate_once(bench, name, CONNECTIONS))
-            cpu_us, why = translate_once(bench, name, 8, pace=TOKEN_GAP)
-            note(bench, "translated token", name,
-                 None if why else cpu_us / TOKENS, why)
+            if name != "haproxy":
+                note_tokens(bench, name)
+            note_paced(bench, name)
     bench.rig.set()
     judge_pair(bench, f"Anthropic's stream for an OpenAI client, {TOKENS} tokens: CPU per request "
                "/ Portkey", "translated", "leme", "portkey", must=1 / 20, aim=None)
-    judge_pair(bench, "The same, one token every 2 ms: CPU per token / Portkey",
+    judge_pair(bench, "The same, each token more: CPU / Portkey",
                "translated token", "leme", "portkey", must=1 / 20, aim=None)
+    judge_pair(bench, "The same, one token every 2 ms, most of it waking up: CPU / Portkey",
+               "paced token", "leme", "portkey", must=None, aim=None)
+    judge_pair(bench, "One token every 2 ms through HAProxy, not translated: CPU / Portkey",
+               "paced token", "haproxy", "portkey", must=None, aim=None)
 
 
 def capacity(bench, name):
