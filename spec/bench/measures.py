@@ -328,8 +328,8 @@ def syscalls(bench):
 
 # -- latency ------------------------------------------------------------------
 
-def open_loop(bench, port, body, rate, headers=()):
-    seconds = 2 * bench.seconds
+def open_loop(bench, port, body, rate, headers=(), slices=1):
+    seconds = 2 * bench.seconds / slices
     return bench.rig.load(port, body, headers, connections=LATENCY_CONNECTIONS,
                           rate=f"{rate:.0f}", poisson=bench.dice.randrange(1 << 30), spin=1,
                           warmup=bench.warmup, seconds=seconds)
@@ -485,7 +485,7 @@ def reload_round(bench, peer, rate, reloading):
     if reloading:
         thread.start()
     try:
-        report = open_loop(bench, peer.port, bench.rig.body("fast"), rate)
+        report = open_loop(bench, peer.port, bench.rig.body("fast"), rate, slices=SLICES)
     finally:
         thread.done.set()
         if reloading:
@@ -511,7 +511,7 @@ def reload(bench):
         rate = 0.5 * capacity(bench, "leme")
         bench.rig.set()
         failed = 0
-        for _ in range(bench.rounds):
+        for _ in range(bench.rounds * SLICES):
             peer.tidy()
             for kind in bench.dice.sample(["quiet", "reloading"], 2):
                 report = reload_round(bench, peer, rate, kind == "reloading")
