@@ -79,6 +79,11 @@ static void what_waits_is_bounded(void)
         most = b.kept > most ? b.kept : most;
     }
     CHECK(most <= 512 * KIB);
+    for (unsigned i = 0; i < 4096; i++)
+        block[i] = vm_blocks_resize(&b, NULL, 0, 320);
+    CHECK(b.kept == 0);             /* what is in use again waits no longer */
+    for (unsigned i = 0; i < 4096; i++)
+        vm_blocks_drop(&b, block[i], 320);
     vm_blocks_drop(&b, NULL, 0);
     vm_blocks_free(&b);
     CHECK(b.kept == 0);
