@@ -4,9 +4,12 @@
  */
 #include "cli.h"
 
+#include "env_file.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -96,72 +99,22 @@ char *cli_spool(void)
     return NULL;
 }
 
-/* Ends ${s} before the blanks at its end. */
-static void trim(char *s)
-{
-    size_t n = strlen(s);
-
-    while (n && isspace((unsigned char)s[n - 1]))
-        s[--n] = '\0';
-}
-
-static bool name_ok(const char *name)
-{
-    const char *p;
-
-    if (!*name || isdigit((unsigned char)*name))
-        return false;
-    for (p = name; *p; p++)
-        if (!isalnum((unsigned char)*p) && *p != '_')
-            return false;
-    return true;
-}
-
-/* One line; -1 when it is none. The value may hold a key: it is never shown. */
-static int set_line(char *line)
-{
-    char *value, quote;
-    size_t n;
-
-    line += strspn(line, " \t");
-    trim(line);
-    if (!*line || *line == '#')
-        return 0;
-    if (strncmp(line, "export ", 7) == 0)
-        line += 7 + strspn(line + 7, " \t");
-    value = strchr(line, '=');
-    if (!value)
-        return -1;
-    *value++ = '\0';
-    if (!name_ok(line))
-        return -1;
-    n = strlen(value);
-    quote = value[0];
-    if (n > 1 && (quote == '"' || quote == '\'') && value[n - 1] == quote) {
-        value[n - 1] = '\0';
-        value++;
-    }
-    return setenv(line, value, 0);
-}
-
 int cli_environment(const char *path)
 {
     size_t len;
-    char *text = cli_read(path, FILE_BYTES, &len), *line, *next;
-    int number = 1, status = CLI_OK;
+    char *text = cli_read(path, FILE_BYTES, &len), why[PATH_MAX + 64];
+    struct env_file *e;
+    int status = CLI_ENVIRONMENT;
 
     if (!text)
         return CLI_ENVIRONMENT;
-    for (line = text; line && !status; line = next, number++) {
-        next = strchr(line, '\n');
-        if (next)
-            *next++ = '\0';
-        if (set_line(line)) {
-            cli_say("%s:%d: expected NAME=value", path, number);
-            status = CLI_ENVIRONMENT;
-        }
-    }
-    memset(text, 0, len);
-    free(text);
+    e = env_file_parse(path, text, why, sizeof why);
+    if (!e)
+        cli_say("%s", why);
+    else if (env_file_export(e))
+        cli_say("not enough memory");
+    else
+        status = CLI_OK;
+    env_file_free(e);
     return status;
 }

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { WORKERS_MAX = 256, SCRIPT_BYTES = 1 << 20, MOCK_BYTES = 8192 };
@@ -155,6 +156,20 @@ static void greet_run(const leme_server *server)
                    leme_server_needs_key(server));
 }
 
+/* A file is the server's, who reads it at each reload; a pipe has its variables
+ * only once. */
+static int take_variables(const char *path, struct leme_server_options *options)
+{
+    struct stat st;
+
+    if (!path)
+        return CLI_OK;
+    if (strcmp(path, "-") == 0 || (!stat(path, &st) && !S_ISREG(st.st_mode)))
+        return cli_environment(path);
+    options->env_file = path;
+    return CLI_OK;
+}
+
 int cli_run(const struct cli_args *args)
 {
     const char *config = args->words ? args->word[0] : "leme.lua";
@@ -173,12 +188,10 @@ int cli_run(const struct cli_args *args)
     if (!args->words && access(config, F_OK))
         return cli_wrong(args->command, "there is no leme.lua here: name a "
                          "configuration, or go where it is");
-    if (args->value[CLI_ENV_FILE]) {
-        status = cli_environment(args->value[CLI_ENV_FILE]);
-        if (status)
-            return status;
-    }
     options_begin(args, &log, &options);
+    status = take_variables(args->value[CLI_ENV_FILE], &options);
+    if (status)
+        return status;
     options.workers = (uint32_t)workers;
     options.config = config;
     options.listen = args->value[CLI_LISTEN];

@@ -168,7 +168,9 @@ struct config *config_load(const struct config_options *options,
     l.store = l.c->arena;
     l.tail = &l.blocks;
     l.scratch.ceiling = CONFIG_TREE_BYTES;
+    sha256_begin(&l.outside);
     load(&l);
+    sha256_end(&l.outside, l.c->outside_digest);
     if (l.memory)
         config_wrong(&l, 0, NULL, "not enough memory to read it");
     sort_secrets(l.store);

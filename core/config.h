@@ -187,6 +187,8 @@ struct config {
     char *dir;                  /* of the file; relative names start here */
     char *catalog_path;         /* of settings.catalog, resolved; or NULL */
     unsigned char catalog_digest[32];   /* of its text */
+    unsigned char outside_digest[32];   /* of the variables and secret files that
+                                           its text leads to */
     struct listener *listeners; size_t nlisteners;
     struct listener *admins;    size_t nadmins;
     struct secret admin_key;

@@ -13,6 +13,7 @@
 
 #include "ceilings.h"
 #include "config.h"
+#include "sha256.h"
 
 /* Ceilings of reading a configuration. */
 #define CONFIG_FILE_BYTES (32 * MIB)
@@ -113,6 +114,7 @@ struct loader {
     struct config *c;
     struct config_store *store;     /* of c */
     struct config_arena scratch;    /* the tree and everything else passing */
+    struct sha256 outside;          /* variables and secret files so far */
     struct block *blocks, **tail;
     size_t count[SECTIONS_ALL];
     enum section first, end;        /* sections of a file of this kind */

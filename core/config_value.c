@@ -176,18 +176,28 @@ static const char *from_credential(const struct config_spot *s, const char *key,
     return from_path(s, key, n, path);
 }
 
+/* What the text of the file leads to, or NULL. */
+static const char *from_outside(const struct config_spot *s, const char *key,
+                                const struct node *n)
+{
+    const char *text = n->kind == NODE_ENV    ? from_env(s, key, n)
+                       : n->kind == NODE_FILE ? from_file(s, key, n)
+                                              : from_credential(s, key, n);
+
+    /* With its NUL, so that two texts are not one. */
+    sha256_add(&s->l->outside, text ? text : "", text ? strlen(text) + 1 : 1);
+    return text;
+}
+
 /* Any text, borrowed; NULL when reported or absent. */
 static const char *any_text(const struct config_spot *s, const char *key,
                             const struct node *node, bool files)
 {
     struct node n = reference(s, node);
 
-    if (n.kind == NODE_ENV)
-        return from_env(s, key, &n);
-    if (n.kind == NODE_FILE && files)
-        return from_file(s, key, &n);
-    if (n.kind == NODE_CREDENTIAL && files)
-        return from_credential(s, key, &n);
+    if (n.kind == NODE_ENV ||
+        (files && (n.kind == NODE_FILE || n.kind == NODE_CREDENTIAL)))
+        return from_outside(s, key, &n);
     if (n.kind != NODE_STRING) {
         expected(s, key, &n, files ? "a text, env \"NAME\" or file \"/path\""
                                    : "a text");

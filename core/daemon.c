@@ -80,11 +80,12 @@ static int keep_options(struct leme_server *s,
     struct leme_server_options *own = &s->options;
 
     *own = *o;
-    own->config = own->listen = own->admin = own->lua_dir = NULL;
-    for (int i = 0; i < 4; i++) {
-        const char *const from[] = {o->config, o->listen, o->admin, o->lua_dir};
+    own->config = own->listen = own->admin = own->lua_dir = own->env_file = NULL;
+    for (int i = 0; i < 5; i++) {
+        const char *const from[] = {o->config, o->listen, o->admin, o->lua_dir,
+                                    o->env_file};
         const char **const to[] = {&own->config, &own->listen, &own->admin,
-                                   &own->lua_dir};
+                                   &own->lua_dir, &own->env_file};
 
         *to[i] = from[i];
         if (copy_text(to[i]))
@@ -487,6 +488,7 @@ static void free_options(struct leme_server *s)
     free((char *)s->options.listen);
     free((char *)s->options.admin);
     free((char *)s->options.lua_dir);
+    free((char *)s->options.env_file);
     if (s->config_fd >= 0)
         close(s->config_fd);
 }

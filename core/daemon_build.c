@@ -9,6 +9,7 @@
 #include "blame.h"
 #include "board.h"
 #include "config.h"
+#include "env_file.h"
 #include "policy.h"
 #include "thread.h"
 
@@ -77,13 +78,33 @@ static void add_more(char *message, size_t size, unsigned more)
              more);
 }
 
+static const char *variable(void *arg, const char *name)
+{
+    return env_file_get(arg, name);
+}
+
+/* ${options} own what is read. */
+static int read_variables(struct leme_server *s, struct config_options *options,
+                          struct daemon_fault *fault)
+{
+    char why[sizeof fault->message];
+
+    options->env = variable;
+    options->env_arg = env_file_read(s->options.env_file, why, sizeof why);
+    return options->env_arg ? 0 : wrong(fault, LEME_CANNOT_BIND, "%s", why);
+}
+
 struct config *daemon_load(struct leme_server *s, struct daemon_fault *fault)
 {
     struct config_options options = {.path = s->options.config,
                                      .any_dialect = s->options.lua_dir != NULL};
     struct loading l = {.server = s, .fault = fault};
-    struct config *c = config_load(&options, on_issue, &l);
+    struct config *c;
 
+    if (s->options.env_file && read_variables(s, &options, fault))
+        return NULL;
+    c = config_load(&options, on_issue, &l);
+    env_file_free(options.env_arg);
     if (!c && !l.failed)
         wrong(fault, LEME_BAD_CONFIG, "not enough memory");
     if (!c && l.errors > 1)
@@ -93,47 +114,13 @@ struct config *daemon_load(struct leme_server *s, struct daemon_fault *fault)
 
 /* -- is it another one? ------------------------------------------------------------ */
 
-static bool same_bytes(const struct secret *a, const struct secret *b)
-{
-    return a->len == b->len &&
-           (a->len == 0 || memcmp(a->bytes, b->bytes, a->len) == 0);
-}
-
-static bool same_text(const char *a, const char *b)
-{
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
-
-static bool same_provider(const struct provider *a, const struct provider *b)
-{
-    if (!same_bytes(&a->key, &b->key) || !same_text(a->query, b->query) ||
-        a->nheaders != b->nheaders)
-        return false;
-    for (size_t i = 0; i < a->nheaders; i++)
-        if (!same_text(a->headers[i].value, b->headers[i].value))
-            return false;
-    return true;
-}
-
-/* The texts are the same; what they lead to (variables, files) may not be. */
-static bool same_secrets(const struct config *a, const struct config *b)
-{
-    if (a->nproviders != b->nproviders || a->nclients != b->nclients)
-        return false;
-    for (size_t i = 0; i < a->nproviders; i++)
-        if (!same_provider(&a->providers[i], &b->providers[i]))
-            return false;
-    for (size_t i = 0; i < a->nclients; i++)
-        if (memcmp(a->clients[i].digest, b->clients[i].digest, 32) != 0)
-            return false;
-    return true;
-}
-
+/* The same texts, and the same variables and secrets that they lead to. */
 static bool is_current(const struct leme_server *s, const struct generation *g)
 {
     return s->current &&
            strcmp(s->current->generation->revision, g->revision) == 0 &&
-           same_secrets(s->current->generation->config, g->config);
+           memcmp(daemon_config(s)->outside_digest, g->config->outside_digest,
+                  sizeof g->config->outside_digest) == 0;
 }
 
 /* -- states -------------------------------------------------------------------------- */

@@ -57,13 +57,15 @@ static size_t count_paths(const struct generation *g)
 static void set_paths(struct leme_server *s, const struct generation *other)
 {
     const struct generation *now = s->current->generation;
-    const char **paths = calloc(1 + count_paths(now) + count_paths(other),
+    const char **paths = calloc(2 + count_paths(now) + count_paths(other),
                                 sizeof *paths);
     size_t n = 0;
 
     if (!paths)
         return;
     paths[n++] = s->options.config;
+    if (s->options.env_file)
+        paths[n++] = s->options.env_file;
     n += add_paths(now, paths + n);
     if (other)
         n += add_paths(other, paths + n);

@@ -79,6 +79,8 @@ struct leme_server_options {
     int32_t watch;              /* 1 watch files, 0 do not, -1 as configured */
     leme_log_fn *log;           /* operator's lines; any thread; NULL: dropped */
     void *log_arg;
+    const char *env_file;       /* NAME=value lines for variables that the
+                                   environment lacks, read at each reload; or NULL */
 };
 
 /**

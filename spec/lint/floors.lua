@@ -8,7 +8,7 @@ local source = require "source"
 -- A part is a header with the files around it: board.h, board_impl.h, board_ring.c.
 local FLOOR = {
   leme = 0, buf = 0, memory = 0, ceilings = 0, clock = 0, errors = 0, modules = 0, thread = 0, timer = 0,
-  versions = 0,
+  versions = 0, env_file = 0,
   vm = 1, http1 = 1, json = 1, sse = 1, metrics = 1, log = 1, sha256 = 1, record = 1, quota = 1,
   watch = 1,
   config = 2, provider = 2, board = 2, generation = 2, answer = 2, ring = 2, stencil = 2,
@@ -37,7 +37,9 @@ local OVER = {
 }
 
 -- Everybody may use these, whatever their floor.
-local BASE = { clock = true, ceilings = true, buf = true, errors = true, memory = true }
+local BASE = {
+  clock = true, ceilings = true, buf = true, errors = true, memory = true, env_file = true,
+}
 
 -- Who may know a library; versions asks each for its version.
 local LUA = { vm = true, config = true, bind = true, policy = true, dialect = true, versions = true }

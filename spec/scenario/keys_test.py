@@ -163,6 +163,35 @@ def rotated(w):
     within(10, lambda: server.chat().text == "by spare", "the new key is used")
 
 
+VARIABLES = "A_KEY=%s\nA_BASE=http://%s:%d/v1\n"
+
+
+@promise("a reload reads the file of variables again, and the watch sees it",
+         daemon=True)
+def variables(w):
+    up, other = w.upstream(by_key()), w.upstream(says("elsewhere"))
+    server = w.leme('provider "a" { base = env "A_BASE", key = env "A_KEY" }\n'
+                    'model "m" { "a/x" }',
+                    {"vars": VARIABLES % (MAIN, HOST, up.port)},
+                    arguments=["--env-file", "vars"])
+    equal(server.chat().text, "by main", "before")
+    check("unchanged" in server.admin("POST", "/v1/reload").body.decode(), "same")
+    server.replace("vars", VARIABLES % (SPARE, HOST, up.port))
+    check("unchanged" not in server.admin("POST", "/v1/reload").body.decode(), "new")
+    equal(server.chat().text, "by spare", "after")
+    server.replace("vars", "A_KEY=%s\nA_BASE\n" % MAIN)
+    answer = server.admin("POST", "/v1/reload")
+    check(b"vars:2: expected NAME=value" in answer.body, "words", answer.body)
+    equal(server.chat().text, "by spare", "after one that is no such file")
+    server.replace("leme.lua", server.files["leme.lua"]
+                   + "settings { watch = true }\n")
+    server.replace("vars", VARIABLES % (SPARE, HOST, other.port))
+    server.admin("POST", "/v1/reload")
+    equal(server.chat().text, "elsewhere", "where the file says")
+    server.replace("vars", VARIABLES % (SPARE, HOST, up.port))
+    within(10, lambda: server.chat().text == "by spare", "the watch takes it")
+
+
 @promise("a key that rests is ready again once a reload has brought another one",
          daemon=True)
 def replaced(w):
