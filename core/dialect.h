@@ -134,6 +134,7 @@ struct surface_context {
 
 /** What a client's body is beside the chat completion made of it. */
 struct surface_facts {
+    bool foreign;               /* there is no chat completion: ${notes} say why */
     bool own;                   /* nothing of ours is in it: a provider of that
                                    format may be sent it as it is */
     char notes[512];            /* what a chat has no word for, a line each */

@@ -9,6 +9,7 @@
 static int take_own(lua_State *L, struct call_out *c)
 {
     c->surface->own = lua_toboolean(L, 2);
+    c->surface->foreign = lua_toboolean(L, 4);
     dialect_copy(L, 3, c->surface->notes, sizeof c->surface->notes);
     return dialect_take_text(L, c);
 }

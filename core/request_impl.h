@@ -253,6 +253,8 @@ void native_begin(struct request *r);
 /** The same, when nobody is going to need the chat completion: no policy looks at
  * it, and every target of ${m} takes the client's format. */
 bool native_alone(struct request *r, const struct model *m);
+/** The same of a body that no chat completion can be made of. */
+bool native_only(struct request *r, const struct model *m);
 /** Before the client's bytes go. */
 void native_end(struct request *r);
 /** May this attempt send it, with its edits? Then it is in ${f}->body. 1; 0: no;

@@ -93,22 +93,28 @@ static bool all_native(const struct request *r, const struct model *m)
 {
     const struct native_row *row = row_of(r);
 
-    for (size_t i = 0; i < m->ntargets; i++) {
+    for (size_t i = 0; row && i < m->ntargets; i++) {
         unsigned p = r->config->targets[m->targets[i]].provider;
 
         if (!(r->config->providers[p].native & row->bit))
             return false;
     }
-    return !m->policy && m->ntargets > 0;
+    return row && !m->policy && m->ntargets > 0;
 }
 
-bool native_alone(struct request *r, const struct model *m)
+bool native_only(struct request *r, const struct model *m)
 {
-    if (r->in.op != REQUEST_MESSAGES || !all_native(r, m) || holds_ours(r))
+    if (!all_native(r, m))
         return false;
     native_begin(r);
     return r->native != NULL;
 }
+
+bool native_alone(struct request *r, const struct model *m)
+{
+    return r->in.op == REQUEST_MESSAGES && !holds_ours(r) && native_only(r, m);
+}
+
 
 void native_end(struct request *r)
 {

@@ -30,7 +30,17 @@ bool request_has_surface(const struct request *r)
     return names[r->in.op] != NULL;
 }
 
-static const char *convert(struct request *r, char *why, size_t size)
+static const char *misread(struct request *r, enum error_type error,
+                           const char *message, char *why, size_t size)
+{
+    snprintf(why, size, "%s", message);
+    r->misread = error;
+    return why;
+}
+
+/* *${foreign}: those who take the client's format may still understand it. */
+static const char *convert(struct request *r, bool *foreign, char *why,
+                           size_t size)
 {
     struct surface_context c;
     struct dialect_fault fault;
@@ -40,11 +50,11 @@ static const char *convert(struct request *r, char *why, size_t size)
     c.model = r->in.model ? r->in.model : "";
     r->in.model = NULL;
     buf_init(&r->converted, CEIL_BODY_BYTES + MIB);
-    if (surface_request(r->state, &c, &r->converted, &facts, &fault)) {
-        snprintf(why, size, "%s", fault.message);
-        r->misread = fault.error;
-        return why;
-    }
+    if (surface_request(r->state, &c, &r->converted, &facts, &fault))
+        return misread(r, fault.error, fault.message, why, size);
+    *foreign = facts.foreign && facts.own;
+    if (facts.foreign)
+        return misread(r, ERROR_caller_invalid_request, facts.notes, why, size);
     r->in.body = r->converted.data;
     r->in.body_bytes = r->converted.len;
     if (facts.notes[0])
@@ -67,24 +77,31 @@ static int named_model(const struct request *r)
 
 const char *request_surface_begin(struct request *r, char *why, size_t size)
 {
+    const char *wrong = NULL;
+    bool foreign = false;
     int model;
 
     r->client_body = r->in.body;
     r->client_bytes = r->in.body_bytes;
     model = r->in.model ? -1 : named_model(r);
     r->unconverted = model >= 0 && native_alone(r, &r->config->models[model]);
-    return r->unconverted ? NULL : convert(r, why, size);
+    if (!r->unconverted)
+        wrong = convert(r, &foreign, why, size);
+    if (foreign && model >= 0)
+        r->unconverted = native_only(r, &r->config->models[model]);
+    return r->unconverted ? NULL : wrong;
 }
 
 const char *request_surface_convert(struct request *r, char *why, size_t size)
 {
     const char *wrong;
     char name[129];
+    bool foreign;
 
     if (!r->unconverted)
         return NULL;
     r->unconverted = false;
-    wrong = convert(r, why, size);
+    wrong = convert(r, &foreign, why, size);
     if (!wrong)
         wrong = request_read_body(r, name, sizeof name, why, size);
     if (!wrong)

@@ -3,8 +3,10 @@
 -- and chunks into what that client expects. Pure: a stream remembers its own blocks
 -- and nothing else.
 --
---   s:request(body, ctx) -> { body, stream, notes, ours } or nil, error type, message;
---                    ours: true when the body brings back what only we put there
+--   s:request(body, ctx) -> { body, stream, notes, ours, foreign } or nil, error type,
+--                    message; ours: true when the body brings back what only we put
+--                    there; foreign: instead of a body, what of the client's nobody
+--                    understands but perhaps those who take its format
 --   s:answer(answer, ctx) -> the body of the answer
 --   s:stream(ctx) -> state; state:start(), state:event(chunk), state:finish() and
 --                    state:failure(error type, status, message) -> events as text

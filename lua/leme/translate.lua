@@ -135,7 +135,8 @@ function translate.request(name, text, facts)
   local whole = made.body or OURS[facts.api] and with_edits(body, made.edits)
   return whole and host.encode(whole) or false, made.path or "",
     header_lines(made.headers), table.concat(notes, "\n"),
-    d.wire == "openai" and d.answers ~= "clean", texts_of(made.edits), facts.stream
+    d.wire == "openai" and (d.answers ~= "clean" or facts.api == "completions"),
+    texts_of(made.edits), facts.stream
 end
 
 -- answer(dialect, text, facts) -> OpenAI text
@@ -250,7 +251,8 @@ end
 -- The clients' side.
 
 -- surface_request(surface, text, model, verb) -> OpenAI body, whether all of the
--- client's is its vendor's own, so that the vendor may be sent it as it is, and notes.
+-- client's is its vendor's own, so that the vendor may be sent it as it is, notes, and
+-- whether it is foreign: then there is no body, and the notes say why.
 -- model: that the path names, or "".
 function translate.surface_request(name, text, model, verb)
   local body, why = host.decode(text)
@@ -260,6 +262,7 @@ function translate.surface_request(name, text, model, verb)
   end
   local made, err, message = surface.find(name):request(body, { model = model, verb = verb })
   if not made then return nil, err, message end
+  if made.foreign then return "", not made.ours, made.foreign, true end
   return host.encode(made.body), not made.ours, table.concat(made.notes, "\n")
 end
 

@@ -418,3 +418,162 @@ describe("errors", function()
     end
   end)
 end)
+
+describe("liberties that recordings do not show", function()
+  local function chunk(delta, finish)
+    return { nil, host.encode { id = "1", created = 1, model = "m", choices = {
+      { index = 0, delta = delta, finish_reason = finish or NULL } } } }
+  end
+
+  local function said(name, chunks)
+    local d = dialect.find(name)
+    local state, folded = d:stream { model = "m" }, fold.new()
+    local function take(list, err)
+      if not list then return err end
+      for _, one in ipairs(list) do folded:add(one) end
+    end
+    for _, one in ipairs(chunks) do
+      local err = take(state:event(one[1], one[2]))
+      if err then return nil, err end
+    end
+    local err = take(state:finish())
+    if err then return nil, err end
+    return folded:answer().choices[1]
+  end
+
+  local function call(index, id, name, arguments)
+    return { tool_calls = { { index = index, id = id, type = "function",
+      ["function"] = { name = name, arguments = arguments } } } }
+  end
+
+  local CALLS = {
+    { "no index, no id", call(nil, "", "a", '{"x":1}'), call(nil, "", "b", '{"y":2}') },
+    { "one index, no id", call(0, "", "a", '{"x":1}'), call(0, "", "b", '{"y":2}') },
+    { "one index, one name", call(0, nil, "a", '{"x":1}'), call(0, nil, "a", '{"y":2}') },
+    { "no index", call(nil, "c", "a", '{"x":1}'), call(nil, "d", "a", '{"y":2}') },
+    { "one id, two names", call(0, "c", "a", '{"x":1}'), call(0, "c", "b", '{"y":2}') } }
+  for _, row in ipairs(CALLS) do
+    it("keeps calls apart: " .. row[1], function()
+      local made = said("compatible", { chunk(row[2]), chunk(row[3]), chunk({}, "tool_calls"),
+        { nil, "[DONE]" } })
+      local calls = made.message.tool_calls
+      assert.same({ 2, '{"x":1}', '{"y":2}' }, { #calls, calls[1]["function"].arguments,
+        calls[2]["function"].arguments })
+    end)
+  end
+
+  it("keeps one call together whose name is said again", function()
+    local made = said("compatible", { chunk(call(0, "c", "a", '{"x":{"y":1}')),
+      chunk(call(0, "c", "a", "}")), chunk({}, "tool_calls") })
+    assert.same({ 1, '{"x":{"y":1}}' }, { #made.message.tool_calls,
+      made.message.tool_calls[1]["function"].arguments })
+  end)
+
+  it("tells calls that Google's compatible face could not make from empty answers", function()
+    local _, err = said("gemini-openai", { chunk({}, "function_call_filter: MALFORMED_FUNCTION_CALL") })
+    assert.equal("provider_bad_response", err)
+    local _, whole = dialect.find "gemini-openai":answer(host.encode { choices = { { index = 0,
+      message = { role = "assistant" },
+      finish_reason = "function_call_filter: MALFORMED_FUNCTION_CALL" } } }, {})
+    assert.equal("provider_bad_response", whole)
+  end)
+
+  it("does not let a count of nothing replace what was counted", function()
+    local d = dialect.find "compatible"
+    local state = d:stream { model = "m" }
+    for _, usage in ipairs { { prompt_tokens = 7, completion_tokens = 2, total_tokens = 9 },
+      { prompt_tokens = 0, completion_tokens = 0, total_tokens = 0 } } do
+      assert(state:event(nil, host.encode { choices = { { index = 0, delta = { content = "x" },
+        finish_reason = "stop" } }, usage = usage }))
+    end
+    local list = assert(state:finish())
+    assert.equal(9, list[#list].usage.total_tokens)
+  end)
+
+  local REASONS = { { "zai", "sensitive", "content_filter" },
+    { "zai", "model_context_window_exceeded", "length" },
+    { "gemini-openai", "content_filter: SAFETY", "content_filter" } }
+  for _, row in ipairs(REASONS) do
+    it("reads the reason " .. row[2], function()
+      assert.equal(row[3], said(row[1], { chunk { content = "x" }, chunk({}, row[2]) }).finish_reason)
+    end)
+  end
+
+  it("fails when Z.ai's own network did", function()
+    local _, err = said("zai", { chunk { content = "x" }, chunk({}, "network_error") })
+    assert.equal("provider_server_error", err)
+  end)
+
+  it("reads thoughts beside an empty reasoning_content", function()
+    assert.equal("hm", said("compatible", { chunk { reasoning_content = "", reasoning = "hm" },
+      chunk { content = "x" }, chunk({}, "stop") }).message.reasoning_content)
+  end)
+
+  it("reads DashScope's own errors under status 200", function()
+    local text = '{"code":"Throttling.RateQuota","message":"Requests rate limit exceeded"}'
+    local _, err = dialect.find "qwen":answer(text, {})
+    assert.equal("provider_rate_limited", err)
+    _, err = said("qwen", { { nil, text } })
+    assert.equal("provider_rate_limited", err)
+  end)
+
+  it("counts embeddings that only have a total", function()
+    local made = dialect.find "compatible":embedded(
+      '{"data":[{"embedding":[1]}],"usage":{"total_tokens":9}}', {})
+    assert.same({ prompt_tokens = 9, total_tokens = 9 }, made.usage)
+  end)
+end)
+
+describe("what strict vendors refuse", function()
+  it("is not sent to Groq", function()
+    local made = request("groq", user("hi", { verbosity = "low", prompt_cache_key = "k" }))
+    assert.same({ NULL, NULL }, { made.edits.verbosity, made.edits.prompt_cache_key })
+    local body = user()
+    body.messages[2] = { role = "assistant", content = "a", annotations = {}, refusal = NULL }
+    assert.same({ role = "assistant", content = "a" }, request("groq", body).edits.messages[2])
+  end)
+
+  it("is a name of anyone but a tool at Mistral", function()
+    local body = user()
+    body.messages[1].name = "bob"
+    assert.is_nil(request("mistral", body).edits.messages[1].name)
+  end)
+
+  it("is a custom tool where there are only functions", function()
+    local custom = { type = "custom", custom = { name = "p" } }
+    local body = user("hi", { tools = { custom, TOOL }, tool_choice = { type = "custom",
+      custom = { name = "p" } } })
+    body.messages[2] = { role = "assistant", tool_calls = { { id = "c", type = "custom",
+      custom = { name = "p", input = "in" } } } }
+    body.messages[3] = { role = "tool", tool_call_id = "c", content = "out" }
+    body.messages[4] = { role = "user", content = "so?" }
+    for _, name in ipairs { "qwen", "mistral" } do
+      local made = request(name, body)
+      assert.same({ { TOOL }, NULL, "dropped custom tools: not supported by " .. name },
+        { made.edits.tools, made.edits.tool_choice, made.notes[1] })
+      local call, result = made.edits.messages[2].tool_calls[1], made.edits.messages[3]
+      assert.same({ "p", '{"input":"in"}', call.id }, { call["function"].name,
+        call["function"].arguments, result.tool_call_id })
+    end
+    assert.is_nil(request("azure", body).edits.tools)
+    assert.equal(NULL, request("qwen", user("x", { tools = { custom } })).edits.tools)
+  end)
+
+  it("is nothing of sampling for Grok when it does not think", function()
+    assert.is_nil(request("xai", user("x", { stop = "a" }), { model = "grok-4-1-fast-non-reasoning" })
+      .edits.stop)
+    assert.equal(NULL, request("xai", user("x", { stop = "a" }), { model = "grok-4" }).edits.stop)
+  end)
+
+  it("is a choice among some of the tools", function()
+    local other = { type = "function", ["function"] = { name = "g" } }
+    local body = user("hi", { tools = { TOOL, other }, tool_choice = { type = "allowed_tools",
+      allowed_tools = { mode = "required", tools = { { type = "function",
+        ["function"] = { name = "g" } } } } } })
+    for name, word in pairs { deepseek = "required", mistral = "any", qwen = "auto" } do
+      local made = request(name, body)
+      assert.same({ word, { other } }, { made.edits.tool_choice, made.edits.tools }, name)
+    end
+    assert.is_nil(request("openai", body).edits.tool_choice)
+  end)
+end)

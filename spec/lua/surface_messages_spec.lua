@@ -243,6 +243,21 @@ describe("a stream of /v1/messages", function()
     assert.equal("<0:a {} > <1:b {} >", outline(streamed({ whole "a", whole "b" }, "tool_calls")))
   end)
 
+  local MIXED = {
+    { "no index, no id", { name = "a", arguments = '{"x":1}' }, { name = "b", arguments = "{}" },
+      '<0:a {"x":1} > <1:b {} >' },
+    { "one name, no ids", { name = "a", arguments = '{"x":1}' }, { name = "a", arguments = "{}" },
+      '<0:a {"x":1} > <1:a {} >' },
+    { "a name again and again", { name = "a", arguments = '{"x":' },
+      { name = "a", arguments = "{}}" }, '<0:a {"x": {}} >' } }
+  for _, row in ipairs(MIXED) do
+    it("takes another name, or a new object, for a new call: " .. row[1], function()
+      local list = streamed({ { tool_calls = { { ["function"] = row[2] } } },
+        { tool_calls = { { ["function"] = row[3] } } } }, "tool_calls")
+      assert.equal(row[4], outline(list))
+    end)
+  end
+
   it("tells the usage at the end", function()
     local list = streamed({ { content = "a" } }, "stop", { prompt_tokens = 9, completion_tokens = 2 })
     assert.same({ 9, 2 }, { list[#list - 1][2].usage.input_tokens, list[#list - 1][2].usage.output_tokens })

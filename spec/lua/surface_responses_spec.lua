@@ -144,11 +144,10 @@ describe("a request to /v1/responses", function()
     { "{'input': 'x', 'prompt': {'id': 'p'}}", "prompt: " },
     { "{}", "input: expected a text or a list of items" },
     { "{'input': [{'type': 'item_reference', 'id': 'i'}]}", "input[0]: item_reference refers" },
-    { "{'input': [{'type': 'dance'}]}", 'input[0]: unknown item type "dance"' },
     { "{'input': [{'type': 'function_call_output', 'call_id': 'c', 'output': ''}]}",
       'input[0]: no call with the call_id "c"' },
     { "{'input': 'x', 'tools': [{'name': 'file_search'}]}", "tools[0]: expected an object with a type" },
-    { "{'input': [{'role': 'user', 'content': [{'type': 'input_image', 'file_id': 'f'}]}]}",
+    { "{'input': [{'role': 'user', 'content': [{'type': 'input_image'}]}]}",
       "input[0].content[0]: an image needs an image_url" },
   }
   for i, row in ipairs(faults) do
@@ -156,6 +155,45 @@ describe("a request to /v1/responses", function()
       assert.equal(1, refused(row[1]):find(row[2], 1, true))
     end)
   end
+end)
+
+describe("a request to /v1/responses", function()
+  it("has what only a newer OpenAI may know named, and nothing made of it", function()
+    local _, item = asked "{'input': [{'type': 'dance'}]}"
+    local _, part = asked "{'input': [{'role': 'user', 'content': [{'type': 'smell'}]}]}"
+    assert.same({ 'input[0]: unknown item type "dance"', nil }, { item.foreign, item.body })
+    assert.same({ 'input[0].content[0]: unknown content type "smell"', nil },
+      { part.foreign, part.body })
+  end)
+
+  it("may hold calls of tools that the client runs for OpenAI", function()
+    local body = asked [[{'input': [{'role': 'user', 'content': 'q'},
+      {'type': 'shell_call', 'call_id': 'c', 'action': {'commands': ['ls']}},
+      {'type': 'shell_call_output', 'call_id': 'c', 'output': [{'stdout': 'x'}]},
+      {'type': 'computer_call', 'call_id': 'd', 'action': {'type': 'click'}},
+      {'type': 'computer_call_output', 'call_id': 'd',
+       'output': {'type': 'computer_screenshot', 'image_url': 'data:image/png;base64,AA=='}}]}]]
+    local call = body.messages[2].tool_calls[1]
+    assert.same({ "shell", '{"action":{"commands":["ls"]}}', "c", '[{"stdout":"x"}]' },
+      { call["function"].name, call["function"].arguments, body.messages[3].tool_call_id,
+        body.messages[3].content })
+    assert.equal("computer", body.messages[4].tool_calls[1]["function"].name)
+    assert.equal("image_url", body.messages[6].content[2].type)
+  end)
+
+  it("keeps arguments and results that are objects", function()
+    local body = asked [[{'input': [{'role': 'user', 'content': 'q'},
+      {'type': 'function_call', 'call_id': 'c', 'name': 'f', 'arguments': {'x': 1}},
+      {'type': 'function_call_output', 'call_id': 'c', 'output': {'y': 2}}]}]]
+    assert.same({ '{"x":1}', '{"y":2}' },
+      { body.messages[2].tool_calls[1]["function"].arguments, body.messages[3].content })
+  end)
+
+  it("may name a picture by its file", function()
+    local body = asked [[{'input': [{'role': 'user', 'content': [{'type': 'input_image',
+      'file_id': 'f'}]}]}]]
+    assert.same({ { type = "file", file = { file_id = "f" } } }, body.messages[1].content)
+  end)
 end)
 
 describe("what must come back with the next turn", function()

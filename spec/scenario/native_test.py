@@ -327,6 +327,35 @@ def responses(w):
     answer = ask(server, body.replace(b'"m"', b'"n"', 1), "/v1/responses")
     equal(other.calls[0].line.split()[1], "/v1/chat/completions", "path")
     equal(answer.json["output"][0]["content"][0]["text"], "hi", "text")
+    newer = b'{"model":"m", "input":[{"type":"dance","steps":1.50}]}'
+    answer = ask(server, newer, "/v1/responses")
+    equal(up.calls[1].body, newer.replace(b'"m"', b'"x"', 1), "what only it knows")
+    equal(answer.body, RESPONSE, "answer")
+    answer = ask(server, newer.replace(b'"m"', b'"n"', 1), "/v1/responses", status=400)
+    check(b"input[0]: unknown item type" in answer.body, "words", answer.body)
+    kept = b'{"model":"m","input":"x","previous_response_id":"resp_1"}'
+    answer = ask(server, kept, "/v1/responses", status=400)
+    check(b"are not kept here" in answer.body, "words", answer.body)
+    equal((len(up.calls), len(other.calls)), (2, 1), "calls")
+
+
+TEXTS = b'{"object":"text_completion","choices":[{"index":0, "text":"old",' \
+        b'"finish_reason":"stop","logprobs":null}],"usage":{"prompt_tokens":3,' \
+        b'"completion_tokens":1,"total_tokens":4}}'
+
+
+@promise("a text completion is one whatever vendor answers")
+def completions(w):
+    up = w.upstream(lambda c: c.reply(200, TEXTS), streamed(
+        b"data: " + TEXTS + b"\n\n", b"data: [DONE]\n\n"))
+    server = w.leme('provider "a" { base = "http://%s:%d/v1", key = "sk-secret-123", '
+                    'dialect = "vllm" }\nmodel "m" { "a/x" }\n' % (HOST, up.port))
+    answer = ask(server, b'{"model":"m","prompt":"p"}', "/v1/completions")
+    equal(answer.body, TEXTS, "answer")
+    equal(up.calls[0].line.split()[1], "/v1/completions", "path")
+    answer = ask(server, b'{"model":"m","prompt":"p","stream":true}', "/v1/completions")
+    equal(json.loads(answer.events[0])["choices"][0]["text"], "old", "event")
+    equal(answer.events[-1], "[DONE]", "end")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ local function fits_any(model, patterns)
   return false
 end
 
+local UNREASONING = { "chat", "non%-reasoning" }
+
 -- One request on its way: the body, the edits so far.
 local Turn = {}
 Turn.__index = Turn
@@ -138,15 +140,48 @@ function Turn:old_functions()
   end
 end
 
+-- Only OpenAI has the choice among some of the tools: elsewhere only those are sent.
+function Turn:allowed(tools)
+  local kind, _, names = common.tool_choice { tool_choice = self:now "tool_choice" }
+  if not names or self.vendor.custom then return end
+  local wanted, kept = {}, host.array {}
+  for _, name in ipairs(names) do wanted[name] = true end
+  for _, tool in ipairs(tools) do
+    local name = common.table(common.table(tool)["function"]).name
+    if name == nil or wanted[name] then kept[#kept + 1] = tool end
+  end
+  if not self.ledger:map("tool_choice allowed_tools", "only these tools are sent") then
+    self:set("tool_choice", NULL)
+    return
+  end
+  self:set("tools", kept)
+  self:set("tool_choice", kind)
+end
+
+-- What is left of ${tools} where there are none but functions.
+function Turn:only_functions(tools)
+  if self.vendor.custom or self.vendor.keep or type(tools) ~= "table" then return tools end
+  local kept = host.array {}
+  for _, tool in ipairs(tools) do
+    if common.table(tool).type ~= "custom" then kept[#kept + 1] = tool end
+  end
+  if #kept == #tools then return tools end
+  self.ledger:drop "custom tools"
+  self:set("tools", kept)
+  if common.table(self:now "tool_choice").type == "custom" then self:set("tool_choice", NULL) end
+  return kept
+end
+
 function Turn:tools()
   self:old_functions()
-  local tools = self:now "tools"
+  local tools = self:only_functions(self:now "tools")
   if type(tools) ~= "table" or #tools == 0 then
     for _, key in ipairs { "tools", "tool_choice", "parallel_tool_calls" } do
       if self.body[key] ~= nil or self.edits[key] ~= nil then self:set(key, NULL) end
     end
     return
   end
+  self:allowed(tools)
   local required = self.vendor.required
   if required ~= nil and self:now "tool_choice" == "required" then
     if required == "auto" then
@@ -195,7 +230,7 @@ function openai:request(body, facts)
   local vendor, ledger = self.vendor, common.ledger(self.name, facts)
   local turn = setmetatable({ body = body, vendor = vendor, facts = facts, ledger = ledger,
     edits = {}, model = (facts.model or common.text(body.model) or ""):lower() }, Turn)
-  turn.reasons = fits_any(turn.model, vendor.reasons) and not turn.model:find("chat", 1, true)
+  turn.reasons = fits_any(turn.model, vendor.reasons) and not fits_any(turn.model, UNREASONING)
   local stream = turn:streaming()
   turn:limit()
   local thinking

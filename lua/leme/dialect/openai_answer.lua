@@ -16,18 +16,28 @@ local MILLISECONDS = 100000000000
 local FINISH = { stop = "stop", length = "length", tool_calls = "tool_calls",
   content_filter = "content_filter", function_call = "function_call", max_tokens = "length",
   model_length = "length", MAX_TOKENS = "length", safety = "content_filter",
-  SAFETY = "content_filter", refusal = "content_filter", tool_use = "tool_calls" }
+  SAFETY = "content_filter", refusal = "content_filter", tool_use = "tool_calls",
+  sensitive = "content_filter", model_context_window_exceeded = "length" }
 
 -- Reasons that are failures.
 local FAILED = { error = "provider_server_error",
-  insufficient_system_resource = "provider_overloaded" }
+  insufficient_system_resource = "provider_overloaded",
+  network_error = "provider_server_error" }
+
+-- Those that are when nothing was said.
+local EMPTY = { function_call_filter = "provider_bad_response" }
 
 local function reason_of(value)
   if common.filled(value) and value ~= "null" then return value end
 end
 
+-- What ${list} has for a reason; Google's compatible face says "content_filter: SAFETY".
+local function known(list, reason)
+  return reason and (list[reason] or list[reason:sub(1, 64):match "^([%w_]+): "])
+end
+
 local function finish_of(reason, calls, old)
-  local finish = FINISH[reason] or "stop"
+  local finish = known(FINISH, reason) or "stop"
   if finish == "stop" and calls > 0 then return "tool_calls" end
   if finish == "stop" and old then return "function_call" end
   if finish == "tool_calls" and calls == 0 then return old and "function_call" or "stop" end
@@ -136,7 +146,8 @@ local function content_of(content)
 end
 
 local function thoughts_of(message)
-  return common.text(message.reasoning_content) or common.text(message.reasoning) or ""
+  return common.filled(message.reasoning_content) or common.filled(message.reasoning)
+    or common.text(message.reasoning_text) or ""
 end
 
 local function head_of(body, facts)
@@ -154,8 +165,11 @@ local function arguments_text(value)
   return type(value) == "string" and value or host.encode(value)
 end
 
--- The error in a body or an event: at the top, in a choice, in x_groq.
+-- The error in a body or an event: at the top, in a choice, in x_groq; or DashScope's
+-- own form, a code and a message where the choices should be.
 local function has_error(body)
+  local own = common.filled(body.code) and common.text(body.message)
+  if own and common.given(body.choices) == nil then return true end
   if common.filled(body.error) or next(common.table(body.error)) ~= nil then return true end
   return common.given(common.table(common.given(body.x_groq)).error) ~= nil
     or (body.object == "error")
@@ -280,7 +294,7 @@ function answer.read(text, facts)
     local made, said, reason = choice_of(common.table(choice), i)
     if common.given(common.table(choice).error) then reason = "error" end
     filtered = filtered or made.finish_reason == "content_filter"
-    failed = failed or FAILED[reason]
+    failed = failed or known(FAILED, reason) or not said and known(EMPTY, reason)
     spoke = spoke or said
     list[i] = made
   end
@@ -316,23 +330,35 @@ function Stream:choice(index)
   return choice
 end
 
--- Which call a piece belongs to: by its index, or by its id; a new id with a name
--- begins a new call, also under an index that was used.
+-- Does a piece begin another call than that of ${slot}? It does with a name and another
+-- id, with another name, and, where there are no ids, with a name and new arguments
+-- behind an object's end: some servers number all calls 0, or not at all.
+local function begins_anew(slot, id, name, arguments)
+  if not name then return false end
+  if id and slot.id then return id ~= slot.id or name ~= slot.name end
+  if slot.name and name ~= slot.name then return true end
+  return slot.ended and (type(arguments) == "table"
+    or type(arguments) == "string" and arguments:sub(1, 64):find "^%s*{")
+end
+
+-- Which call a piece belongs to: by its index, by its id, or the newest.
 local function slot_of(choice, call, at)
-  local id = common.filled(call.id)
-  local name = common.filled(common.table(call["function"]).name)
-  local index = common.count(call.index)
-  if not index then
-    for _, slot in ipairs(choice.order) do
-      if id and slot.id == id and (not name or slot.name == name) then return slot end
+  local fn = common.table(call["function"])
+  local id, name = common.filled(call.id), common.filled(fn.name)
+  local index, slot = common.count(call.index), nil
+  if index then
+    slot = choice.slots[index]
+  elseif id then
+    for _, one in ipairs(choice.order) do
+      if one.id == id and (not name or one.name == name) then slot = one end
     end
-    index = id and #choice.order or math.max(#choice.order - 1, at - 1, 0)
+  else
+    slot = choice.order[math.max(#choice.order, at)]
   end
-  local slot = choice.slots[index]
-  if slot and id and slot.id and slot.id ~= id and name then slot = nil end
+  if slot and begins_anew(slot, id, name, fn.arguments) then slot = nil end
   if not slot then
     slot = { pieces = {}, length = 0 }
-    choice.slots[index] = slot
+    choice.slots[index or #choice.order] = slot
     choice.order[#choice.order + 1] = slot
   end
   return slot
@@ -344,6 +370,7 @@ local function take_arguments(slot, value)
   if value == nil or value == NULL or value == "" then return "" end
   if type(value) ~= "string" then value = host.encode(value) end
   slot.length = slot.length + #value
+  slot.ended = value:sub(-8):find "}%s*$" ~= nil
   if slot.held == nil then
     local head = value:sub(1, 64):match "^%s*(.)" or (#value > 64 and "{")
     if head then slot.held = head ~= "{" end
@@ -462,7 +489,8 @@ function Stream:read_choice(choice, said)
   end
   local reason = reason_of(said.finish_reason)
   if not reason then return end
-  if FAILED[reason] then return FAILED[reason] end
+  local failed = known(FAILED, reason) or not choice.spoke and known(EMPTY, reason)
+  if failed then return failed end
   if not choice.reason then choice.reason = reason end
   self:close(choice)
 end
@@ -482,7 +510,8 @@ function Stream:read(event)
     self.headed = head.id ~= nil
   end
   local choices = common.table(common.given(event.choices))
-  self.usage = find_usage(event, choices[1]) or self.usage
+  local usage = find_usage(event, choices[1])
+  if usage and (usage.total_tokens > 0 or not self.usage) then self.usage = usage end
   self.out.extras = add_top(self.out.extras or {}, event)
   for i, said in ipairs(choices) do
     said = common.table(said)
@@ -558,7 +587,7 @@ function answer.embedded(text, facts)
   end
   if #data == 0 then return nil, "provider_bad_response", "the answer has no embeddings" end
   local usage = common.table(common.given(body.usage))
-  local prompt = common.count(usage.prompt_tokens)
+  local prompt = common.count(usage.prompt_tokens) or common.count(usage.total_tokens)
   return { object = "list", model = common.filled(body.model) or facts.model or "", data = data,
     usage = prompt and { prompt_tokens = prompt,
       total_tokens = common.count(usage.total_tokens) or prompt } or nil }

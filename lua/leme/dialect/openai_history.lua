@@ -31,12 +31,22 @@ local function sound_arguments(value)
   return host.encode(object or { text = value })
 end
 
+-- A call of a tool that the vendor has no word for, as one of a function.
+local function as_function(call)
+  local custom = common.table(call.custom)
+  return { id = call.id, type = "function", ["function"] = { name = common.text(custom.name) or "",
+    arguments = host.encode { input = common.text(custom.input) or "" } } }
+end
+
 local function sound_calls(message, self)
   local calls, changed = host.array {}, false
   for i, call in ipairs(message.tool_calls) do
     if type(call) ~= "table" then
       self.ledger:bad "tool_calls: expected objects"
       call = {}
+    end
+    if call.custom and not self.vendor.custom and not self.vendor.keep then
+      call, changed = as_function(call), true
     end
     local fn = common.table(call["function"])
     local arguments = fn.name and sound_arguments(fn.arguments)
@@ -55,7 +65,7 @@ local function sound_calls(message, self)
 end
 
 local function own_members(message, self)
-  local known = self.vendor.allow and STRICT or KNOWN
+  local known = (self.vendor.allow or self.vendor.strict) and STRICT or KNOWN
   if self.vendor.keep then
     local files = common.given(message.file_annotations)
     if type(files) ~= "table" then return message end
@@ -122,7 +132,7 @@ function history.read(messages, vendor, thinking, ledger)
     if made.role == "developer" and not vendor.developer then
       made = common.with(made, { role = "system" })
     end
-    if made.name and vendor.names == false then
+    if made.name and (vendor.names == false or vendor.names == "tool" and made.role ~= "tool") then
       made = common.with(made, {})
       made.name = nil
     end

@@ -13,13 +13,17 @@
 --   required   its word for tool_choice "required"; false: not taken
 --   schema     false: no json_schema, only json_object
 --   ids        "nine": tool ids of nine letters and digits
+--   names      who may have a name: "tool" a tool's result alone, false nobody, else all
 --   developer  true: knows the role developer
+--   custom     true: knows custom tools, old functions, and the choice among some tools
+--   strict     true: refuses what OpenAI's answers have beside content and calls
 --   keep       true: takes unknown members of messages
 --   thoughts   what becomes of reasoning_content in the history: "keep", "loop"
 --              (only inside a tool loop, where it must be), else it is dropped
 --   think      name of the function of leme.dialect.openai_think that turns the
 --              effort asked for into its fields
---   reasons    does this model reason, and so refuse sampling? A list of patterns
+--   reasons    does this model reason, and so refuse sampling? A list of patterns;
+--              models that are called "chat" or "non-reasoning" never do
 --   unsampled  fields such models refuse
 --   last       "prefix": a final assistant message must be marked
 --   stream_only  patterns of models that answer in streams only
@@ -47,7 +51,7 @@ vendors.list = {
       response_format tools tool_choice presence_penalty frequency_penalty n prediction
       parallel_tool_calls prompt_mode reasoning_effort safe_prompt]],
     rename = { seed = "random_seed" }, ranges = { temperature = { 0, 1.5 } }, required = "any",
-    ids = "nine", last = "prefix", think = "mistral", bridge = true },
+    ids = "nine", last = "prefix", think = "mistral", bridge = true, names = "tool" },
   deepseek = { base = "https://api.deepseek.com", limit = "max_tokens", schema = false,
     drop = set "n logit_bias store metadata", thoughts = "loop", think = "deepseek",
     answers = "pass" },
@@ -65,7 +69,9 @@ vendors.list = {
   xai = { base = "https://api.x.ai/v1", developer = true, reasons = { "^grok%-[4-9]", "mini" },
     unsampled = set "presence_penalty frequency_penalty stop logit_bias" },
   groq = { base = "https://api.groq.com/openai/v1",
-    drop = set "logprobs top_logprobs logit_bias store metadata prediction", names = false },
+    drop = set [[logprobs top_logprobs logit_bias store metadata prediction verbosity
+      prompt_cache_key prompt_cache_retention prompt_cache_options safety_identifier]],
+    names = false, strict = true },
   together = { base = "https://api.together.xyz/v1", limit = "max_tokens" },
   perplexity = { base = "https://api.perplexity.ai", limit = "max_tokens", usage = "comes",
     drop = set "tools tool_choice parallel_tool_calls logprobs top_logprobs n seed stop" },

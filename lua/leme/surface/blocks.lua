@@ -186,6 +186,15 @@ function Row:think(native, alone)
   end
 end
 
+-- Does a piece begin another call than ${block}? Not every server numbers its calls or
+-- gives them ids.
+local function begins_anew(block, id, name, text)
+  if not name or block.custom then return id and name and block.given and block.given ~= id end
+  if id and block.given and id ~= block.given then return true end
+  if block.name ~= "" and name ~= block.name then return true end
+  return not (id and block.given) and text:sub(1, 64):find "^%s*{" and complete(block)
+end
+
 function Row:call(piece, place)
   piece = common.table(piece)
   local custom = type(piece.custom) == "table" and piece.custom
@@ -193,7 +202,8 @@ function Row:call(piece, place)
   local id, name = common.filled(piece.id), common.filled(said.name)
   local key = common.count(piece.index) or id or place
   local block = self.calls[key]
-  if not block or (id and name and block.given and block.given ~= id) then
+  local text = arguments_text(custom and said.input or common.given(said.arguments))
+  if not block or begins_anew(block, id, name, text) then
     self.called = self.called + 1
     block = self:push { kind = "call", id = call_id(id, self.called), given = id, name = "",
       custom = custom and true }
@@ -202,7 +212,6 @@ function Row:call(piece, place)
   if id and not block.given and not block.opened then block.id, block.given = id, id end
   if name and block.name == "" then block.name = name end
   block.extra = block.extra or common.given(piece.extra_content)
-  local text = arguments_text(custom and said.input or common.given(said.arguments))
   if text ~= "" then block.pieces[#block.pieces + 1] = text end
 end
 

@@ -12,6 +12,12 @@ local Reader = {}
 Reader.__index = Reader
 Reader.bad, Reader.note = ledger.bad, ledger.note
 
+-- What the vendor may know by now, but we do not.
+function Reader:unknown(where, what, kind)
+  kind = tostring(kind):sub(1, 80)
+  self.foreign = self.foreign or ("%s: unknown %s %q"):format(where, what, kind)
+end
+
 -- --- turns ----------------------------------------------------------------------------------
 
 -- A conversation is a row of turns { message, results }: results of an assistant's
@@ -42,6 +48,8 @@ end
 local PARTS = {
   input_text = function(part) return { type = "text", text = common.text(part.text) or "" } end,
   input_image = function(part)
+    local id = common.filled(part.file_id)
+    if id then return { type = "file", file = { file_id = id } } end
     if not common.filled(part.image_url) then return nil, "an image needs an image_url" end
     return { type = "image_url", image_url = { url = part.image_url,
       detail = common.filled(part.detail) } }
@@ -76,7 +84,7 @@ function Reader:parts(content, where)
       list[#list + 1] = made
       if not made then self:bad(at, "%s", wrong) end
     else
-      self:bad(at, "unknown content type %q", common.table(part).type)
+      self:unknown(at, "content type", common.table(part).type)
     end
   end
   return list
@@ -136,15 +144,16 @@ function Reader:call(item, where, arguments)
     ["function"] = { name = self:tool_name(item.namespace, name), arguments = arguments } })
 end
 
--- What of a result is no text follows it as the user's.
+-- What of a result is no text follows it as the user's; an object is one text.
 local function result(self, item, where)
   local id = common.filled(item.call_id)
   local turn = self.calls[id or ""]
   if not turn then
     return self:bad(where, "no call with the call_id %q comes before it", id)
   end
-  local texts, others = {}, {}
-  for _, part in ipairs(self:parts(item.output, where .. ".output")) do
+  local texts, others, output = {}, {}, common.given(item.output)
+  if common.is_object(output) then output = host.encode(output) end
+  for _, part in ipairs(self:parts(output, where .. ".output")) do
     local list = part.type == "text" and texts or others
     list[#list + 1] = part
   end
@@ -181,6 +190,30 @@ local function reasoning(self, item)
   end
 end
 
+-- Tools that OpenAI's models know and the client runs: elsewhere functions of that name.
+local function own_call(name, ...)
+  local members = { ... }
+  return function(self, item, where)
+    local arguments = {}
+    for _, key in ipairs(members) do arguments[key] = common.given(item[key]) end
+    self:call({ call_id = common.filled(item.call_id) or item.id, name = name }, where,
+      host.encode(arguments))
+  end
+end
+
+-- The output is a text, a list of records, or a screenshot.
+local function own_result(self, item, where)
+  local output = common.given(item.output)
+  if common.table(output).type == "computer_screenshot" then
+    output = { { type = "input_image", image_url = common.given(output.image_url),
+      file_id = common.given(output.file_id) } }
+  elseif type(output) == "table" then
+    output = host.encode(output)
+  end
+  result(self, { call_id = common.filled(item.call_id) or item.id,
+    output = output or common.text(item.status) or "" }, where)
+end
+
 local function told_elsewhere(self, item, where)
   self:note("dropped %s: %s is between OpenAI and its own tools", where, item.type)
 end
@@ -200,7 +233,8 @@ end
 local ITEMS = {
   message = message, reasoning = reasoning,
   function_call = function(self, item, where)
-    self:call(item, where, common.text(common.given(item.arguments)) or "{}")
+    local said = common.given(item.arguments)
+    self:call(item, where, common.text(said) or type(said) == "table" and host.encode(said) or "{}")
   end,
   custom_tool_call = function(self, item, where)
     self:call(item, where, tools.wrap(common.given(item.input)))
@@ -208,6 +242,10 @@ local ITEMS = {
   function_call_output = result, custom_tool_call_output = result,
   item_reference = reference, compaction = kept_nowhere, compaction_trigger = kept_nowhere,
   additional_tools = function() end,
+  local_shell_call = own_call("local_shell", "action"), local_shell_call_output = own_result,
+  shell_call = own_call("shell", "action"), shell_call_output = own_result,
+  apply_patch_call = own_call("apply_patch", "operation"), apply_patch_call_output = own_result,
+  computer_call = own_call("computer", "action", "actions"), computer_call_output = own_result,
 }
 for _, name in ipairs { "web_search_call", "file_search_call", "code_interpreter_call",
   "image_generation_call", "tool_search_call", "tool_search_output", "mcp_list_tools", "mcp_call",
@@ -238,7 +276,7 @@ function Reader:input(body)
     if read then
       read(self, item, where)
     else
-      self:bad(where, "unknown item type %q", kind)
+      self:unknown(where, "item type", kind)
     end
   end
 end
@@ -365,5 +403,6 @@ return function(body)
   end
   output_format(reader, body, out)
   if reader.broken then return nil, "caller_invalid_request", reader.broken end
+  if reader.foreign then return { foreign = reader.foreign, ours = reader.ours } end
   return { body = out, stream = stream, notes = reader.notes, ours = reader.ours }
 end
