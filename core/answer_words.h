@@ -108,7 +108,7 @@ static const struct row phrases[] = {
       "violates usage guidelines", "flagged as potentially violating",
       "requires moderation", "considered high risk"}},
     {BILLING, ON_ANY,
-     {"credit balance is too low", "insufficient balance",
+     {"credit balance is too low", "specified api usage limits", "insufficient balance",
       "insufficient credits", "account is in good standing"}},
     {RATE, ON_ANY, {"resource_exhausted", "allocated quota exceeded"}},
     {QUOTA, ON_ANY, {"exceeded your current quota", "insufficient_quota"}},

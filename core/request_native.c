@@ -55,8 +55,22 @@ void native_begin(struct request *r)
 
 /* -- without a conversion ---------------------------------------------------- */
 
+/* Is this an id that Anthropic refuses? Other vendors have such ids. */
+static bool is_foreign(struct json_view id)
+{
+    static const char known[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop"
+                                "qrstuvwxyz0123456789_-";
+
+    if (json_view_kind(id) != JSON_STRING)
+        return false;
+    for (size_t i = 1; i + 1 < id.len; i++)
+        if (!memchr(known, id.at[i], sizeof known - 1))
+            return true;
+    return false;
+}
+
 /* A block of an assistant's that only we can have written: thoughts without their
- * signature, marks of other vendors. Citations may be ours. */
+ * signature, marks and ids of other vendors. Citations may be ours. */
 static bool is_ours(struct json_view block)
 {
     struct json_view signature = json_view_get(block, "signature");
@@ -65,6 +79,8 @@ static bool is_ours(struct json_view block)
     json_view_string(json_view_get(block, "type"), type, sizeof type);
     return json_view_get(block, "extra_content").len ||
            json_view_kind(json_view_get(block, "citations")) == JSON_ARRAY ||
+           (strcmp(type, "tool_use") == 0 &&
+            is_foreign(json_view_get(block, "id"))) ||
            (strcmp(type, "thinking") == 0 && signature.len <= 2);
 }
 

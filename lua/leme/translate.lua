@@ -9,6 +9,7 @@ local common = require "leme.dialect.common"
 local fold = require "leme.dialect.fold"
 local provider_tools = require "leme.dialect.provider_tools"
 local surface = require "leme.surface"
+local tool_names = require "leme.surface.names"
 local carried = require "leme.surface.gemini_carried"
 local ipairs, next, type = ipairs, next, type
 
@@ -57,6 +58,17 @@ local function texts_of(edits)
   return out
 end
 
+-- Marks on tools that Anthropic alone knows.
+local TOOL_MARKS = { "defer_loading", "allowed_callers", "input_examples",
+  "eager_input_streaming" }
+
+local function forget_tool_marks(list)
+  if type(list) ~= "table" then return end
+  for _, tool in ipairs(list) do
+    for _, name in ipairs(type(tool) == "table" and TOOL_MARKS or NONE) do tool[name] = nil end
+  end
+end
+
 local function forget_cache_marks(list)
   if type(list) ~= "table" then return end
   for _, item in ipairs(list) do
@@ -68,14 +80,61 @@ local function forget_cache_marks(list)
   end
 end
 
+-- What OpenAI calls strict: objects are closed and all of their members required.
+local function is_strict(schema, depth)
+  if type(schema) ~= "table" then return true end
+  if depth > 40 then return false end
+  local properties = schema.properties
+  if schema.type == "object" or type(properties) == "table" then
+    if schema.additionalProperties ~= false then return false end
+    local required = {}
+    for _, name in ipairs(common.table(schema.required)) do required[name] = true end
+    for name in pairs(common.table(properties)) do
+      if not required[name] then return false end
+    end
+  end
+  for key, value in pairs(schema) do
+    if key ~= "enum" and key ~= "const" and key ~= "default" and key ~= "required"
+        and not is_strict(value, depth + 1) then
+      return false
+    end
+  end
+  return true
+end
+
+-- Anthropic's strict schemas may have members that can be left out; OpenAI refuses those.
+local function loosen(body)
+  local named = common.table(common.table(body.response_format).json_schema)
+  if named.strict and not is_strict(named.schema, 0) then named.strict = false end
+  for _, tool in ipairs(common.table(body.tools)) do
+    local fn = common.table(common.table(tool)["function"])
+    if fn.strict and not is_strict(fn.parameters, 0) then fn.strict = nil end
+  end
+end
+
+-- Vendors whose models think unless told not to, and can be told.
+local SWITCHED = { qwen = true, deepseek = true, switch = true }
+local USER_MOST = 64 -- characters OpenAI takes; Claude Code's own are longer
+
 -- What a client of /v1/messages said to Anthropic alone is not for others.
-local function take_carriers(d, body)
+local function take_carriers(d, body, api)
   if d.wire == "anthropic" then return end
+  if api == "messages" then
+    loosen(body)
+    tool_names.shorten(body)
+    local user = common.text(body.user)
+    if user and #user > USER_MOST then body.user = common.letters(user, USER_MOST) end
+    if common.table(common.given(body.thinking)).type == "disabled" and body.reasoning_effort == nil
+        and SWITCHED[common.table(d.vendor).think or ""] then
+      body.reasoning_effort = "none"
+    end
+  end
   for _, name in ipairs(surface.carriers) do
     if name ~= "top_k" or d.wire == "openai" then body[name] = nil end
   end
   forget_cache_marks(body.messages)
   forget_cache_marks(body.tools)
+  forget_tool_marks(body.tools)
 end
 
 -- A body of ours, not the client's bytes, is written anew with its edits.
@@ -112,7 +171,7 @@ function translate.request(name, text, facts)
     if d.wire ~= "gemini" then carried.leave(body, d, left) end
     if left.refused then return nil, "provider_invalid_request", left.refused end
   elseif OURS[facts.api] then
-    take_carriers(d, body)
+    take_carriers(d, body, facts.api)
   end
   local fitted, notes = provider_tools.apply(d, body, facts)
   if not fitted then return nil, notes.error, notes.message end

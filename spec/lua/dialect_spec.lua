@@ -271,6 +271,96 @@ describe("Anthropic", function()
     assert.equal("stop", answer.choices[1].finish_reason)
   end)
 
+  -- Each of these is a 400 of Anthropic's.
+  it("gets no message of white space alone", function()
+    local body = loop_body("c1", { content = "\n\n" })
+    table.insert(body.messages, 1, { role = "system", content = " " })
+    local made = request("anthropic", body).body
+    assert.is_nil(made.system)
+    assert.equal("tool_use", made.messages[2].content[1].type)
+    -- Beside other text it may stand.
+    made = request("anthropic", user { { type = "text", text = "a" }, { type = "text", text = "\n" } }).body
+    assert.equal("\n", made.messages[1].content[2].text)
+  end)
+
+  it("gets files as what they are", function()
+    local function block(part)
+      return request("anthropic", user { part, { type = "text", text = "?" } }).body.messages[1].content[1]
+    end
+    assert.same({ type = "document", title = "a.txt", source = { type = "text", media_type = "text/plain",
+      data = "hello" } }, block { type = "file", file = { filename = "a.txt",
+      file_data = "data:text/plain;base64,aGVsbG8=" } })
+    assert.equal("text", block { type = "file", file = { filename = "a.json",
+      file_data = "data:application/json;base64,e30=" } }.source.type)
+    assert.equal("image/jpeg", block { type = "image_url",
+      image_url = { url = "data:image/jpg;base64,AA" } }.source.media_type)
+    assert.equal("document", block { type = "image_url",
+      image_url = { url = "data:application/pdf;base64,AA" } }.type)
+  end)
+
+  it("gets schemas in the words it knows, of strict tools too", function()
+    local schema = { type = "object", additionalProperties = false, required = { "n" }, properties = {
+      n = { oneOf = { { type = "integer", minimum = 1 }, { type = "string", format = "uri-reference" } } },
+      o = { type = { "object", "null" }, properties = {} } } }
+    local want = { anyOf = { { type = "integer" }, { type = "string" } } }
+    local body = user("hi", { tools = { { type = "function", ["function"] = { name = "f", strict = true,
+      parameters = schema } } }, response_format = { type = "json_schema", json_schema = { name = "a",
+      schema = schema } } })
+    local made = request("anthropic", body, { model = "claude-sonnet-4-5" }).body
+    for _, got in ipairs { made.tools[1].input_schema, made.output_config.format.schema } do
+      assert.same(want, got.properties.n)
+      assert.is_false(got.properties.o.additionalProperties)
+    end
+    assert.is_true(made.tools[1].strict)
+  end)
+
+  it("gets an effort that the model has, whoever named it", function()
+    local function effort(model, level)
+      return (request("anthropic", user("hi", { output_config = { effort = level } }),
+        { model = model }).body.output_config or {}).effort
+    end
+    assert.is_nil(effort("claude-haiku-4-5", "high"))
+    assert.equal("high", effort("claude-opus-4-6", "xhigh"))
+    assert.equal("xhigh", effort("claude-opus-4-8", "xhigh"))
+  end)
+
+  it("gets an opaque user", function()
+    local function id(name) return request("anthropic", user("hi", { user = name })).body.metadata.user_id end
+    assert.is_nil(id "ann@example.com":find "@")
+    assert.equal(32, #id(("x"):rep(300)))
+    assert.equal("u-1", id "u-1")
+  end)
+
+  it("gets results only for calls of the turn before", function()
+    local function call(id) return { role = "assistant", content = NULL, tool_calls = {
+      { id = id, type = "function", ["function"] = { name = "look", arguments = "{}" } } } } end
+    local function result(id) return { role = "tool", tool_call_id = id, content = id } end
+    local made = request("anthropic", { model = "m", tools = { TOOL }, messages = {
+      { role = "user", content = "q" }, call "a", call "b", result "a", result "b" } }).body.messages
+    assert.equal(3, #made)
+    assert.same({ "a", "b" }, { made[2].content[1].id, made[2].content[2].id })
+    assert.same({ "a", "b" }, { made[3].content[1].content, made[3].content[2].content })
+    made = request("anthropic", { model = "m", tools = { TOOL }, messages = { { role = "user", content = "q" },
+      call "a", { role = "user", content = "x" }, { role = "assistant", content = "y" },
+      result "a" } }).body.messages
+    for _, block in ipairs(made[5].content) do assert.equal("text", block.type) end
+  end)
+
+  it("says by which stop sequence it was stopped, and reads arguments that are text", function()
+    local answer = dialect.find("anthropic"):answer(host.encode { type = "message", content = {
+      { type = "tool_use", id = "t", name = "f", input = '{"a":1}' } }, stop_reason = "stop_sequence",
+      stop_sequence = "END" }, {})
+    assert.equal("END", answer.choices[1].stop_reason)
+    assert.equal('{"a":1}', answer.choices[1].message.tool_calls[1]["function"].arguments)
+  end)
+
+  it("is out of credit when its limit of spending is reached", function()
+    local word = dialect.find("anthropic"):error(400, host.encode { type = "error", error = {
+      type = "invalid_request_error", message = "You have reached your specified API usage limits."
+      .. " You will regain access on 2026-04-01 at 00:00 UTC." } })
+    assert.equal("provider_billing", word)
+  end)
+
   local function stream(events)
     local state = dialect.find("anthropic"):stream {}
     for _, event in ipairs(events) do
@@ -288,6 +378,16 @@ describe("Anthropic", function()
     _, word = stream { start }
     assert.equal("provider_cut_stream", word)
   end)
+end)
+
+describe("OpenAI's models that reason", function()
+  for model, taken in pairs { ["gpt-4o"] = true, ["gpt-5-mini"] = false, o3 = false, ["o3-mini"] = true,
+      ["gpt-5.5"] = true } do
+    it(model .. (taken and " take" or " get no") .. " stop sequences", function()
+      local made = request("openai", user("hi", { stop = { "END" } }), { model = model })
+      assert.equal(taken, made.edits.stop == nil)
+    end)
+  end
 end)
 
 describe("Gemini", function()
@@ -394,7 +494,10 @@ describe("errors", function()
     { 422, '{"object":"Error","message":[{"loc":["a"],"msg":"Extra"}]}', "provider_invalid_request" },
     { 400, '{"error":{"message":"{\\"error\\":{\\"message\\":\\"inner\\"}}"}}',
       "provider_invalid_request" },
-    { 402, "", "provider_billing" },
+    { 402, "", "provider_billing" }, { 413, "", "provider_context_too_long" },
+    { 408, "", "provider_timeout_total" },
+    { 504, '{"type":"error","error":{"type":"timeout_error","message":"late"}}',
+      "provider_timeout_total" },
     { 403, '{"error":{"message":"Input was flagged","code":403,"metadata":{"reasons":["violence"],'
       .. '"provider_name":"x"}}}', "provider_content_filtered" },
     { 400, '{"error":{"code":"1301","message":"unsafe"}}', "provider_content_filtered" },

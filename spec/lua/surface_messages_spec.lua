@@ -171,6 +171,85 @@ describe("a request to /v1/messages", function()
   end
 end)
 
+describe("a request to /v1/messages for another vendor", function()
+  local translate = room.require "leme.translate"
+
+  local function sent(name, text)
+    text = translate.surface_request("messages", (text:gsub("'", '"')), "")
+    local made, _, why = translate.request(name, text, { api = "messages", model = "m" })
+    return value(assert(made, why))
+  end
+
+  it("leaves out marks on tools that Anthropic alone knows", function()
+    local text = [[{'model': 'm', 'messages': [{'role': 'user', 'content': 'x'}], 'tools': [{'name': 'f',
+      'input_schema': {'type': 'object'}, 'defer_loading': true, 'eager_input_streaming': true,
+      'input_examples': [{}], 'allowed_callers': ['direct']}]}]]
+    for _, name in ipairs { "openai", "mistral", "qwen" } do
+      assert.same({ type = "function", ["function"] = { name = "f", parameters = { type = "object" } } },
+        sent(name, text).tools[1])
+    end
+    assert.is_true(sent("anthropic", text).tools[1].eager_input_streaming)
+  end)
+
+  it("names tools in 64 characters, and the client is told its own names", function()
+    local long = "mcp__" .. ("x"):rep(70)
+    local text = ([[{'model': 'm', 'messages': [{'role': 'assistant', 'content': [{'type': 'tool_use', 'id': 'a',
+      'name': 'L', 'input': {}}]}, {'role': 'user', 'content': [{'type': 'tool_result', 'tool_use_id': 'a'}]}],
+      'tools': [{'name': 'L', 'input_schema': {'type': 'object'}}],
+      'tool_choice': {'type': 'tool', 'name': 'L'}}]]):gsub("L", long)
+    local made = sent("openai", text)
+    local short = made.tools[1]["function"].name
+    assert.equal(64, #short)
+    assert.same({ short, short }, { made.tool_choice["function"].name,
+      made.messages[1].tool_calls[1]["function"].name })
+    assert.equal(long, sent("anthropic", text).tools[1].name)
+    local request, call = value((text:gsub("'", '"'))), { index = 0, id = "b",
+      ["function"] = { name = short, arguments = "{}" } }
+    assert.equal(long, s:answer({ choices = { { message = { tool_calls = { call } },
+      finish_reason = "tool_calls" } } }, ctx(request)).content[1].name)
+    local state = s:stream(ctx(request))
+    local told = state:start() .. state:event { choices = { { index = 0, delta = { tool_calls = { call } } } } }
+    assert.is_truthy(told:find('"name":"' .. long .. '"', 1, true))
+  end)
+
+  it("is strict in OpenAI's sense only where the schema is", function()
+    local text = [[{'model': 'm', 'messages': [{'role': 'user', 'content': 'x'}], 'output_config': {'format':
+      {'type': 'json_schema', 'schema': %s}}, 'tools': [{'name': 'f', 'strict': true, 'input_schema': %s}]}]]
+    local closed = "{'type': 'object', 'properties': {'a': {'type': 'string'}}, 'required': ['a'],"
+      .. " 'additionalProperties': false}"
+    local loose = closed:gsub("%['a'%]", "[]")
+    local made = sent("openai", text:format(closed, closed))
+    assert.is_true(made.response_format.json_schema.strict)
+    assert.is_true(made.tools[1]["function"].strict)
+    made = sent("openai", text:format(loose, loose))
+    assert.is_false(made.response_format.json_schema.strict)
+    assert.is_nil(made.tools[1]["function"].strict)
+    assert.is_true(sent("anthropic", text:format(loose, loose):gsub("'m'", "'claude-sonnet-4-5'")).tools ~= nil)
+  end)
+
+  it("names the user in 64 characters, and turns thinking off", function()
+    local made = sent("qwen", ([[{'model': 'm', 'messages': [{'role': 'user', 'content': 'x'}],
+      'thinking': {'type': 'disabled'}, 'metadata': {'user_id': '%s'}}]]):format(("u"):rep(150)))
+    assert.equal(64, #made.user)
+    assert.is_false(made.enable_thinking)
+  end)
+
+  it("brings the summary of turns that are gone, and pictures in documents", function()
+    local made = sent("openai", [[{'model': 'm', 'messages': [{'role': 'assistant', 'content': [
+      {'type': 'compaction', 'content': 'so far'}]}, {'role': 'user', 'content': [{'type': 'document',
+      'source': {'type': 'content', 'content': [{'type': 'text', 'text': 'a'}, {'type': 'image', 'source':
+      {'type': 'base64', 'media_type': 'image/png', 'data': 'AA'}}]}}]}]}]]).messages
+    assert.equal("so far", made[1].content)
+    assert.equal("image_url", made[2].content[2].type)
+  end)
+
+  it("holds what Anthropic would refuse where a call has another vendor's id", function()
+    local _, made = asked [[{'messages': [{'role': 'assistant', 'content': [{'type': 'tool_use',
+      'id': 'functions.f:0', 'name': 'f', 'input': {}}]}]}]]
+    assert.is_true(made.ours)
+  end)
+end)
+
 describe("an answer of /v1/messages", function()
   local function answered(message, finish, usage, request)
     return s:answer({ choices = { { message = message, finish_reason = finish } }, usage = usage },
@@ -194,6 +273,12 @@ describe("an answer of /v1/messages", function()
       usage.cache_creation_input_tokens, usage.output_tokens })
   end)
 
+  it("counts thoughts", function()
+    local usage = answered({ content = "x" }, "stop", { prompt_tokens = 1, completion_tokens = 50,
+      completion_tokens_details = { reasoning_tokens = 40 } }).usage
+    assert.equal(40, usage.output_tokens_details.thinking_tokens)
+  end)
+
   local stops = { { "stop", "end_turn" }, { "length", "max_tokens" }, { "content_filter", "refusal" },
     { "tool_calls", "end_turn" } }
   for _, row in ipairs(stops) do
@@ -205,6 +290,12 @@ describe("an answer of /v1/messages", function()
   it("names the stop sequence when the server told it", function()
     local body = s:answer({ choices = { { message = { content = "x" }, finish_reason = "stop",
       stop_reason = "END" } } }, ctx { stop_sequences = { "END" } })
+    assert.same({ "stop_sequence", "END" }, { body.stop_reason, body.stop_sequence })
+  end)
+
+  it("names the stop sequence that Anthropic named", function()
+    local body = s:answer({ choices = { { message = { content = "x" }, finish_reason = "stop",
+      native_finish_reason = "stop_sequence", stop_reason = "END" } } }, ctx {})
     assert.same({ "stop_sequence", "END" }, { body.stop_reason, body.stop_sequence })
   end)
 

@@ -3,6 +3,7 @@
 """Client and provider speak the same format: bytes pass, both ways."""
 
 import json
+import re
 
 from lib import HOST, check, completion, delta, equal, main, promise, request
 
@@ -97,6 +98,17 @@ def untouched(w):
     line = server.log_line(answer.id)
     equal((line["tok"]["in"], line["tok"]["out"], line["tok"]["cache_read"],
            line["finish"]), (25, 9, 20, "stop"), "usage")
+
+
+@promise("an id of another vendor's, which Anthropic refuses, is translated")
+def foreign_id(w):
+    up = w.upstream(lambda c: c.reply(200, MESSAGE))
+    server = w.leme(anthropic("a", up) + 'model "m" { "a/x" }\n')
+    ask(server, (ASKED % b"").replace(b'"t1"', b'"functions.Bash:0"'))
+    sent = up.calls[0].json["messages"]
+    made = sent[1]["content"][-1]["id"]
+    check(re.fullmatch("[a-zA-Z0-9_-]+", made), "id", made)
+    equal(sent[2]["content"][0]["tool_use_id"], made, "of the result")
 
 
 @promise("anthropic-beta and anthropic-version go to Anthropic, and to nobody "

@@ -57,6 +57,9 @@ end
 local UNTAKEN = { minimum = true, maximum = true, exclusiveMinimum = true,
   exclusiveMaximum = true, multipleOf = true, minLength = true, maxLength = true, maxItems = true,
   uniqueItems = true, minProperties = true, maxProperties = true }
+-- The formats of texts that are taken.
+local FORMATS = { ["date-time"] = true, time = true, date = true, duration = true, email = true,
+  hostname = true, uri = true, ipv4 = true, ipv6 = true, uuid = true }
 local NAMED = { properties = true, ["$defs"] = true, definitions = true }
 
 -- A schema as output_config takes it: objects are closed, ranges are left out.
@@ -64,8 +67,11 @@ local function strict_schema(schema, lost, depth)
   if type(schema) ~= "table" or next(schema) == nil or depth > 40 then return schema end
   local copy = {}
   for key, value in pairs(schema) do
-    if UNTAKEN[key] or (key == "minItems" and value ~= 0 and value ~= 1) then
+    if UNTAKEN[key] or (key == "minItems" and value ~= 0 and value ~= 1)
+        or (key == "format" and not FORMATS[value]) then
       lost[#lost + 1] = key
+    elseif key == "oneOf" then
+      copy.anyOf = strict_schema(value, lost, depth + 1)
     elseif NAMED[key] and common.is_object(value) then
       copy[key] = {}
       for name, inner in pairs(value) do copy[key][name] = strict_schema(inner, lost, depth + 1) end
@@ -76,7 +82,7 @@ local function strict_schema(schema, lost, depth)
     end
   end
   if common.is_list(schema) then return host.array(copy) end
-  if copy.type == "object" or (copy.properties and not copy.type) then
+  if copy.type == "object" or copy.properties then
     copy.additionalProperties = false
   end
   return copy
@@ -93,6 +99,8 @@ local function input_schema(parameters)
 end
 
 local NONE = {}
+local MARKS = { "cache_control", "defer_loading", "allowed_callers", "input_examples",
+  "eager_input_streaming" }
 
 local function closed(schema)
   return type(schema) == "table" and schema.additionalProperties == false
@@ -116,12 +124,17 @@ local function read_tools(body, can, conversation, ledger)
     elseif not keep or keep[tool.name] then
       local made = { name = tool.name, description = tool.description,
         input_schema = input_schema(tool.parameters) }
-      for _, key in ipairs { "cache_control", "defer_loading", "allowed_callers" } do
+      for _, key in ipairs(MARKS) do
         made[key] = common.given(tool.raw[key])
           or common.given(common.table(tool.raw["function"])[key])
       end
       if tool.strict and can.schema and closed(tool.parameters) then
-        made.strict = true
+        local lost = {}
+        made.strict, made.input_schema = true, strict_schema(made.input_schema, lost, 0)
+        if #lost > 0 then
+          ledger:note("left out of the schema of tool " .. tool.name .. ": "
+            .. table.concat(lost, ", "))
+        end
       elseif tool.strict then
         ledger:note("tool " .. tool.name .. ": strict is left out")
       end
@@ -203,6 +216,21 @@ local function effort_level(effort, can, ledger)
   return level
 end
 
+-- A client's own output_config with such an effort as this model takes.
+local function read_config(body, effort, can, ledger)
+  local config = common.given(body.output_config)
+  local own = common.text(common.table(config).effort)
+  if effort then return common.with(common.table(config), { effort = effort }) end
+  if not own then return config end
+  if can.effort then
+    return common.with(config, { effort = effort_level(own, can, ledger) or own })
+  end
+  if not common.given(body.reasoning_effort) then ledger:drop "output_config.effort" end
+  config = common.with(config, {})
+  config.effort = nil
+  return next(config) ~= nil and config or nil
+end
+
 -- Is a client's own thinking such as this model takes? Other vendors have a field of
 -- that name too.
 local function fits_thinking(thinking, can, out)
@@ -236,7 +264,8 @@ local function read_thinking(body, can, out, conversation, ledger)
   end
   if can.adaptive and (effort or not can.budget) then
     if effort == "none" then return { type = "disabled" } end
-    return { type = "adaptive" }, effort and effort_level(effort, can, ledger)
+    return { type = "adaptive", display = common.text(common.table(native).display) },
+      effort and effort_level(effort, can, ledger)
   end
   return budget_thinking(effort, budget, out, conversation.turns, ledger)
 end
@@ -328,11 +357,19 @@ local function read_stops(body, out, ledger)
   if #list > 0 then out.stop_sequences = list end
 end
 
+-- An address or a telephone number is refused, so is what is longer than 256.
+local function opaque(user, ledger)
+  local named = user:find "%S@%S" or (#user > 9 and user:find "^%+?[%d%s().-]+$")
+  if #user <= 256 and not named then return user end
+  ledger:note "user: sent as letters made of it, for it is none that Anthropic takes"
+  return common.letters(user, 32)
+end
+
 local function read_user(body, out, ledger)
   local metadata = common.table(common.given(body.metadata))
   local user = common.text(body.safety_identifier) or common.text(body.user)
     or common.text(metadata.user_id)
-  if user then out.metadata = { user_id = user } end
+  if user then out.metadata = { user_id = opaque(user, ledger) } end
   for key in next, metadata do
     if key ~= "user_id" then return ledger:drop "metadata" end
   end
@@ -408,10 +445,7 @@ function anthropic:request(body, facts)
     stream = streams and true or nil, max_tokens = read_limit(body, can, ledger) }
   local thinking, effort = read_thinking(body, can, out, conversation, ledger)
   out.thinking = thinking
-  out.output_config = common.given(body.output_config)
-  if effort then
-    out.output_config = common.with(common.table(out.output_config), { effort = effort })
-  end
+  out.output_config = read_config(body, effort, can, ledger)
   common.note_functions(body, facts)
   local tools, invented = read_tools(body, can, conversation, ledger)
   out.tools = #tools > 0 and tools or nil

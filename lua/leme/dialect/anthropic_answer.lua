@@ -15,7 +15,7 @@ local NULL = host.null
 
 local FINISH = { end_turn = "stop", stop_sequence = "stop", pause_turn = "stop",
   max_tokens = "length", model_context_window_exceeded = "length", tool_use = "tool_calls",
-  refusal = "content_filter" }
+  compaction = "stop", refusal = "content_filter" }
 
 local function finish_of(reason, calls)
   local finish = FINISH[reason] or "stop"
@@ -115,14 +115,15 @@ local READ = {
     self.thinking_blocks[#self.thinking_blocks + 1] = block
   end,
   tool_use = function(self, block)
-    local input = type(block.input) == "table" and block.input or {}
+    local input = common.arguments(block.input) or {}
     if self.json_tool and block.name == self.json_tool then
       self.text[#self.text + 1] = host.encode(input)
       return
     end
     self.calls[#self.calls + 1] = { id = common.filled(block.id)
       or "call_" .. common.letters(tostring(#self.calls), 24),
-      name = common.text(block.name) or "", arguments = host.encode(input) }
+      name = common.text(block.name) or "",
+      arguments = next(input) == nil and "{}" or host.encode(input) }
   end,
 }
 
@@ -166,7 +167,8 @@ function answer.read(text, facts)
   said.extra = said:replay()
   return chat.completion({ functions = facts.functions, id = common.filled(body.id),
     model = common.filled(body.model) or facts.model },
-    { { message = chat.message(said), finish = finish_of(reason, #said.calls), native = reason } },
+    { { message = chat.message(said), finish = finish_of(reason, #said.calls), native = reason,
+      stopped_by = common.filled(body.stop_sequence) } },
     usage_of(add_usage(nil, common.given(body.usage))))
 end
 
@@ -345,7 +347,7 @@ end
 function Stream:stopped(said)
   local reason = common.text(said.stop_reason)
   if not reason then return end
-  self.reason = reason
+  self.reason, self.stop = reason, common.filled(said.stop_sequence)
   if reason == "refusal" then
     if not self.spoke and self.calls == 0 then
       return "provider_content_filtered", refusal_of(said.stop_details)
@@ -368,7 +370,7 @@ function Stream:close()
   end
   local extra = not self.out.finished[0] and self:replay()
   if extra then self.out:delta { extra_content = extra } end
-  self.out:finish(finish_of(self.reason, self.calls), self.reason)
+  self.out:finish(finish_of(self.reason, self.calls), self.reason, 0, self.stop)
 end
 
 local EVENTS = {

@@ -4,6 +4,7 @@
 
 local host = require "leme.host"
 local common = require "leme.dialect.common"
+local base64 = require "leme.base64"
 local ipairs, setmetatable, type = ipairs, setmetatable, type
 
 local turns = {}
@@ -23,30 +24,58 @@ local function cached(block, raw, other)
   return block
 end
 
+local MEDIA = { ["image/jpg"] = "image/jpeg" }
+
 local function source_of(part)
-  if part.data then return { type = "base64", media_type = part.media, data = part.data } end
+  if part.data then
+    local media = (part.media or ""):lower()
+    return { type = "base64", media_type = MEDIA[media] or media, data = part.data }
+  end
   if part.url then return { type = "url", url = part.url } end
   if part.id then return { type = "file", file_id = part.id } end
 end
+
+local DECODED = 262144
+-- Texts by another name; documents in base64 are PDFs only.
+local TEXTS = { ["application/json"] = true, ["application/xml"] = true,
+  ["application/yaml"] = true, ["application/x-yaml"] = true, ["application/javascript"] = true }
 
 local BLOCKS = {
   text = function(part)
     if part.text ~= "" then return { type = "text", text = part.text } end
   end,
-  image = function(part) return { type = "image", source = source_of(part) } end,
+  image = function(part)
+    local pdf = part.media and part.media:lower() == "application/pdf"
+    return { type = pdf and "document" or "image", source = source_of(part) }
+  end,
   file = function(part, ledger)
     local source = source_of(part)
     if not source then return ledger:drop("file", "neither data, URL nor id in the part") end
     if part.media and part.media:sub(1, 6) == "image/" then
       return { type = "image", source = source }
     end
-    if part.media and part.media:sub(1, 5) == "text/" and part.data then
-      ledger:map("file " .. (part.name or part.media), "sent as a document in base64")
+    local text = part.data and TEXTS[part.media or ""] or (part.media or ""):sub(1, 5) == "text/"
+    text = text and part.data and #part.data <= DECODED and base64.decode(part.data)
+    if text and utf8.len(text) and text ~= "" then
+      source = { type = "text", media_type = "text/plain", data = text }
     end
     return { type = "document", source = source, title = part.name }
   end,
   audio = function(_, ledger) return ledger:drop "input_audio" end,
 }
+
+-- A message whose texts are all white space is refused for them.
+local function spoken(list)
+  local kept = {}
+  for _, block in ipairs(list) do
+    if block.type ~= "text" then
+      kept[#kept + 1] = block
+    elseif not common.blank(block.text) then
+      return list
+    end
+  end
+  return kept
+end
 
 -- Content of a user, tool or system message as blocks.
 local function blocks_of(content, ledger)
@@ -153,7 +182,8 @@ function Turns:tool_use(call)
 end
 
 function Turns:assistant(message)
-  self:answer_all()
+  local before = self.list[#self.list]
+  if not before or before.role ~= "assistant" then self:answer_all() end
   local kept = kept_blocks(message)
   if kept then
     for _, block in ipairs(kept) do
@@ -166,7 +196,9 @@ function Turns:assistant(message)
     return self:push("assistant", kept)
   end
   local list = thinking_blocks(message)
-  for _, block in ipairs(blocks_of(message.content, self.ledger)) do list[#list + 1] = block end
+  for _, block in ipairs(spoken(blocks_of(message.content, self.ledger))) do
+    list[#list + 1] = block
+  end
   if common.filled(message.refusal) then
     list[#list + 1] = { type = "text", text = message.refusal }
   end
@@ -179,7 +211,7 @@ function Turns:result(message)
   local name = common.text(message.name)
   local call = self:pairs_up():result(message.tool_call_id, name)
   local content = blocks_of(message.content, self.ledger)
-  if not call then
+  if not call or call.late then
     self.ledger:note("a tool result without its call became text of the user")
     table.insert(content, 1, { type = "text", text = "Result of " .. (name or "a tool") .. ":" })
     return self:push("user", content)
@@ -199,7 +231,7 @@ function Turns:answer_all()
   if not self.pairing then return end
   for _, call in ipairs(self.pairing:unanswered()) do
     self.ledger:note("the call " .. call.own .. " had no result; one that says so was added")
-    call.waiting = false
+    call.waiting, call.late = false, true
     self:push("user", { { type = "tool_result", tool_use_id = call.own, is_error = true,
       content = "No result was given." } }, true)
   end
@@ -207,13 +239,13 @@ end
 
 function Turns:lift(message)
   if #self.list > 0 then self.ledger:note "a system message between turns went to the front" end
-  for _, block in ipairs(blocks_of(message.content, self.ledger)) do
+  for _, block in ipairs(spoken(blocks_of(message.content, self.ledger))) do
     self.system[#self.system + 1] = cached(block, block, message)
   end
 end
 
 function Turns:user(message)
-  local blocks = blocks_of(message.content, self.ledger)
+  local blocks = spoken(blocks_of(message.content, self.ledger))
   if #blocks > 0 then cached(blocks[#blocks], blocks[#blocks], message) end
   self:push("user", blocks)
 end

@@ -73,7 +73,8 @@ function chat.completion(head, choices, usage)
   local list = host.array {}
   for i, choice in ipairs(choices) do
     list[i] = { index = i - 1, message = choice.message, finish_reason = choice.finish,
-      native_finish_reason = choice.native, logprobs = choice.logprobs or NULL }
+      native_finish_reason = choice.native, stop_reason = choice.stopped_by,
+      logprobs = choice.logprobs or NULL }
   end
   if head.functions then chat.as_functions(list) end
   return { id = head.id or "chatcmpl-" .. common.letters(tostring(host.wall()), 24),
@@ -150,23 +151,24 @@ local function add_chunk(self, choices, usage)
   add(self, chunk)
 end
 
-local function choice_text(index, delta, finish, native, logprobs)
+local function choice_text(index, delta, finish, native, logprobs, stop)
   local text = '{"delta":' .. delta .. ',"finish_reason":'
     .. (finish and host.encode(finish) or "null") .. ',"index":' .. index
   if logprobs then text = text .. ',"logprobs":' .. host.encode(logprobs) end
   if native then text = text .. ',"native_finish_reason":' .. host.encode(native) end
+  if stop then text = text .. ',"stop_reason":' .. host.encode(stop) end
   return text .. "}"
 end
 
 -- The delta is a table, or its text when that is always the same.
-local function put(self, index, delta, finish, native, logprobs)
+local function put(self, index, delta, finish, native, logprobs, stop)
   if as_text(self) then
     if type(delta) == "table" then delta = host.encode(delta) end
-    return add_line(self, choice_text(index, delta, finish, native, logprobs))
+    return add_line(self, choice_text(index, delta, finish, native, logprobs, stop))
   end
   if type(delta) == "string" then delta = host.decode(delta) end
   add_chunk(self, { { index = index, delta = delta, finish_reason = finish or NULL,
-    native_finish_reason = native, logprobs = logprobs } })
+    native_finish_reason = native, logprobs = logprobs, stop_reason = stop } })
 end
 
 function Writer:begin(index)
@@ -206,13 +208,13 @@ function Writer:arguments(k, piece, index)
 end
 
 -- Only the first reason of a choice counts.
-function Writer:finish(reason, native, index)
+function Writer:finish(reason, native, index, stop)
   index = index or 0
   if self.finished[index] then return end
   if self.functions and reason == "tool_calls" then reason = "function_call" end
   self:begin(index)
   self.finished[index] = reason
-  put(self, index, "{}", reason, native)
+  put(self, index, "{}", reason, native, nil, stop)
 end
 
 function Writer:usage(usage)

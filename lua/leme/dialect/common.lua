@@ -264,7 +264,9 @@ end
 
 local MEDIA = { png = "image/png", jpg = "image/jpeg", jpeg = "image/jpeg", gif = "image/gif",
   webp = "image/webp", heic = "image/heic", pdf = "application/pdf", mp4 = "video/mp4",
-  webm = "video/webm", mp3 = "audio/mpeg", wav = "audio/wav", txt = "text/plain" }
+  webm = "video/webm", mp3 = "audio/mpeg", wav = "audio/wav", txt = "text/plain",
+  md = "text/markdown", csv = "text/csv", html = "text/html", json = "application/json",
+  xml = "application/xml" }
 
 function common.media_of(name, otherwise)
   local ending = name:sub(1, 2048):gsub("[?#].*", ""):match "%.(%w+)$"
@@ -436,7 +438,8 @@ function common.tool_choice(body)
   end
   local name = common.text(common.table(choice["function"]).name) or common.text(choice.name)
   if name then return "function", name end
-  return "auto"
+  -- Anthropic's way to say it, which clients of several vendors keep.
+  return CHOICES[choice.type] or "auto"
 end
 
 -- "json_schema" with { name, schema, strict, description }, "json_object" or nil.

@@ -73,15 +73,16 @@ local WORDS = {
     "authentication_error", "unregistered callers", "api key not valid", "invalidapikey",
     "invalid api key" },
   { "provider_quota_exhausted", "insufficient_quota", "perday" },
-  { "provider_billing", "insufficient balance", "credit balance is too low", "arrearage",
-    "billing_error", "insufficient credits" },
+  { "provider_billing", "insufficient balance", "credit balance is too low",
+    "specified api usage limits", "arrearage", "billing_error", "insufficient credits" },
   { "provider_model_gone", "model_not_found", "deploymentnotfound", "model not exist" },
+  { "provider_timeout_total", "timeout_error", "deadline_exceeded", "request_timeout" },
   { "provider_overloaded", "overloaded_error", "model is overloaded",
     "insufficient_system_resource", "high demand. spikes", "loading model" },
 }
 
 local STATUS = { [400] = "invalid_request", [401] = "auth", [402] = "billing", [403] = "auth",
-  [404] = "model_gone", [408] = "server_error", [413] = "invalid_request",
+  [404] = "model_gone", [408] = "timeout_total", [413] = "context_too_long",
   [422] = "invalid_request", [429] = "rate_limited", [499] = "server_error",
   [503] = "overloaded", [504] = "server_error", [529] = "overloaded" }
 

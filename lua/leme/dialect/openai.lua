@@ -105,6 +105,9 @@ function Turn:fields()
       end
     end
   end
+  if self.reasons and fits_any(self.model, vendor.unstopped) then
+    self:remove("stop", "this model takes none")
+  end
   if common.table(self.facts.caps).temperature == false then
     self:remove("temperature", "this model takes none")
   end

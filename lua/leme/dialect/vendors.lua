@@ -25,6 +25,7 @@
 --   reasons    does this model reason, and so refuse sampling? A list of patterns;
 --              models that are called "chat" or "non-reasoning" never do
 --   unsampled  fields such models refuse
+--   unstopped  patterns of models that refuse stop (o3-mini takes it)
 --   last       "prefix": a final assistant message must be marked
 --   stream_only  patterns of models that answer in streams only
 
@@ -38,14 +39,16 @@ end
 
 local SAMPLING = [[temperature top_p presence_penalty frequency_penalty logit_bias logprobs
   top_logprobs]]
+local UNSTOPPED = { "^o3$", "^o3%-%d", "^o3%-pro", "^o4%-mini", "^gpt%-5$", "^gpt%-5%-" }
 local OPENAI_REASONS = { "^o%d", "^gpt%-[5-9]", "^gpt%-%d%d" }
 
 vendors.list = {
   openai = { base = "https://api.openai.com/v1", answers = "pass", limit = "max_completion_tokens",
-    developer = true, reasons = OPENAI_REASONS, unsampled = set(SAMPLING), custom = true },
+    developer = true, reasons = OPENAI_REASONS, unsampled = set(SAMPLING), unstopped = UNSTOPPED,
+    custom = true },
   azure = { answers = "clean", auth = { header = "api-key", prefix = "" }, developer = true,
     limit = "max_completion_tokens", reasons = OPENAI_REASONS, unsampled = set(SAMPLING),
-    custom = true },
+    unstopped = UNSTOPPED, custom = true },
   mistral = { base = "https://api.mistral.ai/v1", usage = "comes", limit = "max_tokens",
     allow = set [[model messages temperature top_p max_tokens stream stop random_seed
       response_format tools tool_choice presence_penalty frequency_penalty n prediction

@@ -5,6 +5,7 @@ local host = require "leme.host"
 local common = require "leme.dialect.common"
 local blocks = require "leme.surface.blocks"
 local wire = require "leme.surface.wire"
+local names = require "leme.surface.names"
 
 local NULL = host.null
 
@@ -25,12 +26,14 @@ local STOPS = { stop = "end_turn", length = "max_tokens", tool_calls = "tool_use
 -- Anthropic's own words, where they came from Anthropic, and what OpenAI calls them.
 local NATIVE = { end_turn = "stop", stop_sequence = "stop", pause_turn = "stop",
   max_tokens = "length", model_context_window_exceeded = "length", tool_use = "tool_calls",
-  refusal = "content_filter" }
+  compaction = "stop", refusal = "content_filter" }
 
 -- known: finish, native, stopped_by (the stop sequence, where a server tells it),
 -- refused, calls.
 local function stop_of(known, request)
-  if known.finish and NATIVE[known.native] == known.finish then return known.native, NULL end
+  if known.finish and NATIVE[known.native] == known.finish then
+    return known.native, known.native == "stop_sequence" and known.stopped_by or NULL
+  end
   if known.refused then return "refusal", NULL end
   local reason = STOPS[known.finish] or "end_turn"
   if reason == "end_turn" and known.calls > 0 then return "tool_use", NULL end
@@ -50,6 +53,9 @@ local function usage_of(usage)
   if known.written_1h then
     out.cache_creation = { ephemeral_1h_input_tokens = known.written_1h,
       ephemeral_5m_input_tokens = math.max(known.written - known.written_1h, 0) }
+  end
+  if known.reasoning > 0 then
+    out.output_tokens_details = { thinking_tokens = known.reasoning }
   end
   if known.searches and known.searches > 0 then
     out.server_tool_use = { web_search_requests = known.searches }
@@ -133,8 +139,9 @@ function messages.answer(_, answer, ctx)
   local choice = common.table(common.table(common.given(answer.choices))[1])
   local message = common.table(choice.message)
   local list, calls, refused = blocks.of(choice), 0, false
-  local content = host.array {}
+  local content, long = host.array {}, names.long(ctx.request)
   for i, block in ipairs(list) do
+    if block.kind == "call" then block.name = long[block.name] or block.name end
     content[i] = SHOWN[block.kind](block)
     if block.kind == "call" then calls = calls + 1 end
     if block.kind == "refusal" then refused = true end
@@ -176,7 +183,10 @@ end
 
 function Sink:open(block)
   self.index = self.index + 1
-  if block.kind == "call" then self.called = self.called + 1 end
+  if block.kind == "call" then
+    self.called = self.called + 1
+    block.name = self.long[block.name] or block.name
+  end
   self.out:event("content_block_start", { index = self.index,
     content_block = OPENED[block.kind](block) })
 end
@@ -204,7 +214,8 @@ Stream.__index = Stream
 
 function messages.stream(_, ctx)
   local out = wire.out()
-  local sink = setmetatable({ out = out, index = -1, called = 0 }, Sink)
+  local sink = setmetatable({ out = out, index = -1, called = 0,
+    long = names.long(ctx.request) }, Sink)
   return setmetatable({ ctx = ctx, out = out, sink = sink, row = blocks.row(sink) }, Stream)
 end
 

@@ -159,6 +159,17 @@ function Reader:result(block, where, later)
   if #parts > 0 then message.content = content_of(parts) end
 end
 
+-- Pictures inside a document made of blocks, which become parts beside its text.
+function Reader:pictures(block, where, parts)
+  local source = common.table(common.table(block).source)
+  if common.table(block).type ~= "document" or source.type ~= "content" then return end
+  for i, inner in ipairs(common.table(common.given(source.content))) do
+    if common.table(inner).type == "image" then
+      parts[#parts + 1] = self:part(inner, ("%s.source.content[%d]"):format(where, i - 1))
+    end
+  end
+end
+
 function Reader:user(message, where)
   if type(message.content) == "string" then
     self.messages[#self.messages + 1] = { role = "user", content = message.content }
@@ -171,6 +182,7 @@ function Reader:user(message, where)
       self:result(block, at, later)
     else
       parts[#parts + 1] = self:part(block, at)
+      self:pictures(block, at, parts)
     end
   end
   for i, part in ipairs(parts) do later[#later + 1], parts[i] = part, nil end
@@ -199,6 +211,12 @@ Turn.__index = Turn
 
 local RANK = { thinking = 1, redacted_thinking = 1, text = 2, tool_use = 3 }
 
+-- Has nothing been said yet but system texts?
+function Reader:begins()
+  local last = self.messages[#self.messages]
+  return not last or last.role == "system"
+end
+
 function Turn:read(block, reader, where)
   local rank = RANK[block.type]
   local quoted = #common.table(common.given(block.citations))
@@ -215,11 +233,16 @@ function Turn:read(block, reader, where)
     if not common.filled(block.id) or not common.filled(block.name) then
       reader:bad(where, "a tool_use needs an id and a name")
     end
+    -- An id of another vendor's, which Anthropic would refuse.
+    if (common.text(block.id) or ""):find "[^%w_-]" then reader.ours = true end
     local input = common.given(block.input)
     self.calls[#self.calls + 1] = { id = block.id, type = "function",
       cache_control = common.given(block.cache_control),
       extra_content = common.given(block.extra_content), ["function"] = { name = block.name,
         arguments = input == nil and "{}" or host.encode(input) } }
+  elseif block.type == "compaction" and reader:begins() and common.filled(block.content) then
+    -- What it sums up is not there any more.
+    self.parts[#self.parts + 1] = { type = "text", text = block.content }
   else
     reader:note("%s: %s goes to Anthropic only", where, block.type)
   end
