@@ -69,11 +69,11 @@ static void load_file(lua_State *L, struct policy_state *s, const char *dir,
     char path[512], why[600] = "";
     size_t n;
 
-    for (const char *p = name; *p; p++)
-        if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                    "0123456789_-.", *p) || strstr(name, ".."))
-            luaL_error(L, "module '%s': expected letters, digits, _ - and .",
-                       name);
+    if (strlen(name) >= sizeof path)
+        luaL_error(L, "module name of more than %d bytes", (int)sizeof path - 1);
+    if (name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                          "0123456789_-.")] || strstr(name, ".."))
+        luaL_error(L, "module '%s': expected letters, digits, _ - and .", name);
     n = (size_t)snprintf(path, sizeof path, "%s/%s", dir, name);
     for (size_t i = strlen(dir) + 1; i < n && i < sizeof path; i++)
         if (path[i] == '.')

@@ -158,46 +158,11 @@ void flight_free(struct flight *f)
     rs->nspare_flights++;
 }
 
-/* The same, said in the provider's own format. */
-static void foreign_refused(struct flight *f, const char *body, size_t len)
-{
-    struct dialect_fault fault;
-    double wait;
-
-    dialect_refusal(f->request->state, flight_provider(f)->dialect, f->status,
-                    body, len, &fault, f->code, sizeof f->code, f->param,
-                    sizeof f->param, &wait);
-    if (f->retry_after < 0 && wait >= 0)
-        f->retry_after = clock_from_seconds(wait);
-    flight_end(f, fault.error ? fault.error
-                              : answer_classify(f->status, body, len),
-               fault.message);
-}
-
-/* A provider's refusal: what it means, and its own words. */
 static void flight_refused(struct flight *f, const char *body, size_t len)
 {
-    struct json_view part = answer_fault(f->answer.format, body, len);
-    enum error_type e;
-    char text[200];
+    char text[sizeof f->detail];
+    enum error_type e = refusal_read(f, body, len, text, sizeof text);
 
-    if (f->foreign) {
-        foreign_refused(f, body, len);
-        return;
-    }
-    if (f->native && f->answer.error == ERROR_provider_content_filtered) {
-        flight_end(f, f->answer.error, "The model refused to answer.");
-        return;
-    }
-    if (part.len) {
-        body = part.at;
-        len = part.len;
-    }
-    e = answer_classify(f->status, body, len);
-    if (f->retry_after < 0)
-        f->retry_after = quota_retry_body(body, len);
-    answer_sentence(body, len, text, sizeof text, f->code, sizeof f->code,
-                    f->param, sizeof f->param);
     flight_end(f, e, text);
 }
 

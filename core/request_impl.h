@@ -10,6 +10,7 @@
  *   request_native.c   the client's own body for a provider that takes it
  *   request_limit.c    the longest answer its target gives
  *   request_flight.c   one attempt since: deadlines, reading its answer
+ *   request_refusal.c  what a provider's error means, and its words
  *   request_text.c     what a policy may read of it
  *   request_relay.c    from an attempt's bytes to the client's
  *   request_finish.c   metrics, record, log line
@@ -406,6 +407,15 @@ int request_surface_error(struct request *r, enum error_type e, int status,
 /** Content type of a stream to this client; what keeps its connection alive. */
 const char *request_stream_type(const struct request *r);
 const char *request_keepalive(const struct request *r);
+
+/* request_refusal.c */
+/** What a provider's error means; ${out} has its sentence, the attempt its code,
+ * param and wait. */
+enum error_type refusal_read(struct flight *f, const char *body, size_t len,
+                             char *out, size_t size);
+/** The words alone. */
+void refusal_words(struct flight *f, const char *body, size_t len, char *out,
+                   size_t size);
 
 /* request_finish.c */
 /** Account one attempt that is over. */

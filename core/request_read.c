@@ -65,20 +65,50 @@ static bool member_is_true(struct json_doc *doc, json_node of, const char *key)
     return n && json_kind(doc, n) == JSON_TRUE;
 }
 
+static bool keep_name(const char *text, size_t len, char *name, size_t size)
+{
+    if (len == 0 || len >= size)
+        return false;
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)text[i] < 0x20)
+            return false;
+    memcpy(name, text, len);
+    name[len] = '\0';
+    return true;
+}
+
+/* A text without control bytes and shorter than ${size}; some clients (PHP's)
+ * escape every slash of it. */
+static bool read_name(const struct json_doc *doc, json_node n, char *name,
+                      size_t size)
+{
+    const char *plain;
+    struct buf text;
+    bool good;
+    size_t len;
+
+    if (!n)
+        return false;
+    plain = json_plain(doc, n, &len);
+    if (plain)
+        return keep_name(plain, len, name, size);
+    buf_init(&text, size);
+    good = json_string(doc, n, &text) == 0 &&
+           keep_name(text.data, text.len, name, size);
+    buf_free(&text);
+    return good;
+}
+
 /* `model` and `stream`, which all formats have by these names. */
 static const char *read_top(struct request *r, struct json_doc *doc, char *name,
                             size_t size)
 {
     bool twice = false;
     json_node n = json_member(doc, JSON_ROOT, "model", 5, &twice), options;
-    size_t len;
-    const char *text = n ? json_plain(doc, n, &len) : NULL;
 
-    if (!text || len == 0 || len >= size)
+    if (!read_name(doc, n, name, size))
         return "`model` must be the name of a model, as a string of 1 to 128 "
-               "bytes without escapes";
-    memcpy(name, text, len);
-    name[len] = '\0';
+               "bytes";
     n = json_member(doc, JSON_ROOT, "stream", 6, &twice);
     if (n && json_kind(doc, n) != JSON_TRUE && json_kind(doc, n) != JSON_FALSE &&
         json_kind(doc, n) != JSON_NULL)

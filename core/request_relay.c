@@ -39,20 +39,25 @@ void relay_note_first(struct request *r)
         r->first_us = clock_now() - r->in.received;
 }
 
+/* The provider chose it, and may have chosen its key. */
+static void upstream_id(const struct request *r, const char *theirs, struct buf *b)
+{
+    char id[sizeof ((struct transfer_state *)0)->request_id];
+
+    snprintf(id, sizeof id, "%s", theirs);
+    id[config_redact(r->config, id, strlen(id))] = '\0';
+    relay_header(b, "x-upstream-request-id", id);
+}
+
 /* -- errors ---------------------------------------------------------------- */
 
-static void error_object(struct request *r, const struct flight *f,
-                         enum error_type e, const char *message,
-                         struct buf *out)
+static void error_object(const struct flight *f, enum error_type e,
+                         const char *message, struct buf *out)
 {
     const struct error_row *row = errors_row(e);
-    char text[400];
-    size_t n;
 
-    snprintf(text, sizeof text, "%s", message);
-    n = config_redact(r->config, text, strlen(text));
     buf_adds(out, "{\"error\":{\"message\":");
-    buf_add_json(out, text, n);
+    buf_add_json(out, message, strlen(message));
     buf_addf(out, ",\"type\":\"%s\",\"param\":", row->type);
     if (f && f->param[0])
         buf_add_json(out, f->param, strlen(f->param));
@@ -80,7 +85,7 @@ static void end_with_event(struct request *r, const struct flight *f,
     }
     b->len = 0;
     buf_adds(b, "data: ");
-    error_object(r, f, e, message, b);
+    error_object(f, e, message, b);
     buf_adds(b, "\n\n");
     buf_adds(b, done_event);
     reply_body(r->in.reply, b->data, b->len);
@@ -109,7 +114,7 @@ static void answer_error(struct request *r, const struct flight *f,
     if (request_has_surface(r))
         status = request_surface_error(r, e, status, message, b, &body);
     if (body.len == 0)
-        error_object(r, f, e, message, &body);
+        error_object(f, e, message, &body);
     if (!memmem(b->data, b->len, "\r\ncontent-type:", 15))
         relay_header(b, "content-type", "application/json");
     relay_header(b, "x-should-retry", errors_row(e)->retry ? "true" : "false");
@@ -125,13 +130,18 @@ static void answer_error(struct request *r, const struct flight *f,
 void relay_fail(struct request *r, const struct flight *f, enum error_type e,
                 int status, const char *message, const struct op *more)
 {
+    char text[400];
+
     r->error = e;
     if (r->phase == REPLY_DONE)
         return;
+    /* Whatever format the client speaks. */
+    snprintf(text, sizeof text, "%s", message);
+    text[config_redact(r->config, text, strlen(text))] = '\0';
     if (r->phase == REPLY_NONE)
-        answer_error(r, f, e, status, message, more);
+        answer_error(r, f, e, status, text, more);
     else
-        end_with_event(r, f, e, message);
+        end_with_event(r, f, e, text);
     r->phase = REPLY_DONE;
     request_end(r, false);
 }
@@ -205,7 +215,7 @@ static void send_whole(struct request *r, struct flight *f, const char *text,
     }
     relay_header(b, "content-type", "application/json");
     if (ts->request_id[0])
-        relay_header(b, "x-upstream-request-id", ts->request_id);
+        upstream_id(r, ts->request_id, b);
     relay_note_first(r);
     f->committed = true;
     reply_head(r->in.reply, 200, b->data, b->len, (long long)len);
@@ -306,8 +316,7 @@ static void walk_event(struct request *r, struct flight *f, struct walk *w,
                                              e->data_len);
 
         send_read(r, w);
-        answer_sentence(part.at, part.len, f->detail, sizeof f->detail,
-                        f->code, sizeof f->code, f->param, sizeof f->param);
+        refusal_words(f, part.at, part.len, f->detail, sizeof f->detail);
         walk_failed(w, answer_classify(200, part.at, part.len),
                     "the provider ended its stream with an error");
     } else if (kind == ANSWER_BROKEN) {
@@ -348,7 +357,7 @@ static void walk_end(struct request *r, struct flight *f, struct walk *w,
         sse_rest(&f->sse, w->bytes + w->at, len - w->at, &e) == SSE_EVENT) {
         walk_event(r, f, w, &e);
         send_read(r, w);
-        if (w->outcome == WALK_ON && !r->surface)
+        if ((w->outcome == WALK_ON || w->outcome == WALK_DONE) && !r->surface)
             reply_body(r->in.reply, "\n\n", 2);
         if (w->outcome != WALK_ON)
             return;

@@ -12,9 +12,13 @@
 
 static void broke(struct flight *f, const struct dialect_fault *fault)
 {
+    struct dialect_fault own = *fault;
+
     f->broke = fault->error;
     f->translated = true;
-    snprintf(f->detail, sizeof f->detail, "%.199s", fault->message);
+    own.message[config_redact(f->request->config, own.message,
+                              strlen(own.message))] = '\0';
+    snprintf(f->detail, sizeof f->detail, "%.199s", own.message);
 }
 
 static int open_stream(struct flight *f)
@@ -32,18 +36,31 @@ static int open_stream(struct flight *f)
     return -1;
 }
 
+/* Google breaks off a stream with an error that is no event: JSON as it is. */
+static bool bare_json(const char *bytes, size_t len)
+{
+    size_t n = 0;
+
+    while (n < len && (bytes[n] == ' ' || bytes[n] == '\r' || bytes[n] == '\n'))
+        n++;
+    return n < len && (bytes[n] == '{' || bytes[n] == '[');
+}
+
 static void translate_event(struct flight *f, const struct sse_event *e)
 {
+    struct stencil_text data = {e->data, e->data_len};
     struct dialect_fault fault;
     size_t before = f->out.len;
     int made;
 
-    if (!e->has_data)
-        return;
+    if (!e->has_data) {
+        if (!bare_json(e->raw, e->raw_len))
+            return;
+        data = (struct stencil_text){e->raw, e->raw_len};
+    }
     made = dialect_event(f->request->state, f->translation, &f->like,
-                         (struct stencil_text){e->name, e->name_len},
-                         (struct stencil_text){e->data, e->data_len}, &f->out,
-                         &fault);
+                         (struct stencil_text){e->name, e->name_len}, data,
+                         &f->out, &fault);
     if (made < 0)
         broke(f, &fault);
     else if (made)
@@ -90,6 +107,12 @@ static void pump(struct flight *f)
             break;
         at += e.raw_len;
         translate_event(f, &e);
+    }
+    if (!f->translated && got == SSE_MORE && ts->ended &&
+        bare_json(bytes + at, len - at)) {
+        translate_event(f, &(struct sse_event){.name = "", .raw = bytes + at,
+                                               .raw_len = len - at});
+        at = len;
     }
     transfer_take(f->transfer, at);
     f->pumped += at;

@@ -34,7 +34,7 @@ static void add_facts(const struct flight *f, struct buf *out)
 
 bool flight_text(struct flight *f, int what, struct buf *out)
 {
-    size_t len = f->kept.len;
+    size_t len = f->kept.len, from = out->len;
     const char *bytes = f->kept.data ? f->kept.data : "";
     double cost;
 
@@ -57,5 +57,9 @@ bool flight_text(struct flight *f, int what, struct buf *out)
         answer_text(f->answer.format, bytes, len, out);
     else
         buf_add(out, bytes, len);
+    /* A provider may say its key again. */
+    if (out->len > from)
+        out->len = from + config_redact(f->request->config, out->data + from,
+                                        out->len - from);
     return true;
 }

@@ -21,6 +21,9 @@
 
 #define TRACE_LEVELS 24
 
+/* A level costs as many steps as it is deep: a deep stack would take seconds. */
+#define WHERE_LEVELS 200
+
 /* The address is the error value of a kill: policies have no light userdata. */
 static const char kill_value;
 
@@ -115,9 +118,10 @@ bool vm_ours(const char *source)
 /* Neither this nor vm_trace allocates: they run while memory is refused. */
 void vm_where(lua_State *L, int level, char *out, size_t size)
 {
+    int end = level + WHERE_LEVELS;
     lua_Debug ar;
 
-    for (; lua_getstack(L, level, &ar); level++) {
+    for (; level < end && lua_getstack(L, level, &ar); level++) {
         if (!lua_getinfo(L, "Sl", &ar) || ar.currentline < 1 ||
             vm_ours(ar.source))
             continue;

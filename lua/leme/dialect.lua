@@ -85,6 +85,7 @@ function dialect.find(name)
   if why then error(why, 2) end
   if FORMATS[name] then
     known[name] = require("leme.dialect." .. FORMATS[name])
+    if name == "vertex" then known[name] = known[name].vertex end
   else
     local vendors = require "leme.dialect.vendors"
     known[name] = require("leme.dialect.openai").new(vendors.aliases[name] or name)

@@ -17,6 +17,7 @@ local translate = {}
 
 -- What clients speak when it is not OpenAI's; bodies of theirs were written here.
 local GEMINI = { gemini = true, gemini_embeddings = true }
+local MISTRAL = { mistral = true, mistral_embeddings = true }
 local OURS = { messages = true, responses = true, gemini = true, gemini_embeddings = true,
   mistral = true, mistral_embeddings = true }
 local EMBEDS = { embeddings = true, gemini_embeddings = true, mistral_embeddings = true }
@@ -172,6 +173,11 @@ function translate.request(name, text, facts)
     if left.refused then return nil, "provider_invalid_request", left.refused end
   elseif OURS[facts.api] then
     take_carriers(d, body, facts.api)
+    if MISTRAL[facts.api] and name ~= "mistral" then
+      left = common.ledger(name, facts)
+      surface.find "mistral".leave(body, left)
+      if left.refused then return nil, "provider_invalid_request", left.refused end
+    end
   end
   local fitted, notes = provider_tools.apply(d, body, facts)
   if not fitted then return nil, notes.error, notes.message end

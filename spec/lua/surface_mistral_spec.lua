@@ -35,8 +35,8 @@ describe("a request of Mistral's clients", function()
       'json_schema': {'name': 'n', 'schema_definition': {'type': 'object'}}}, 'messages': []}]]
     assert.equal(5, body.seed)
     assert.is_nil(body.random_seed)
-    assert.is_nil(body.safe_prompt)
-    assert.matches("safe_prompt", made.notes[1])
+    assert.is_true(body.safe_prompt)
+    assert.same({}, made.notes)
     assert.equal("required", body.tool_choice)
     assert.equal("high", body.reasoning_effort)
     assert.same({ type = "object" }, body.response_format.json_schema.schema)
@@ -64,7 +64,22 @@ describe("a request of Mistral's clients", function()
   it("for embeddings names the size as OpenAI does", function()
     local body = asked([[{'input': ['a'], 'output_dimension': 8, 'output_dtype': 'float'}]],
       "embeddings")
-    assert.same({ input = { "a" }, dimensions = 8 }, body)
+    assert.same({ input = { "a" }, dimensions = 8, output_dtype = "float" }, body)
+  end)
+end)
+
+describe("what only Mistral knows", function()
+  it("goes to Mistral, and is left out with a note elsewhere", function()
+    local translate = room.require "leme.translate"
+    local text = '{"messages":[{"role":"user","content":"x"}],"safe_prompt":true}'
+    local function sent(name)
+      local body, _, _, notes = translate.request(name, text, { api = "mistral", model = "m" })
+      return room.decode(body).safe_prompt, notes
+    end
+    assert.is_true(sent "mistral")
+    local left, notes = sent "qwen"
+    assert.is_nil(left)
+    assert.matches("safe_prompt: only Mistral's own API", notes)
   end)
 end)
 

@@ -44,13 +44,13 @@ class Response:
     @property
     def events(self):
         """The data of each event."""
-        return [e.split("data: ", 1)[1] for e in self.blocks
-                if "data: " in e]
+        return events_of(self.body)
 
     @property
     def blocks(self):
         """Each event or comment."""
-        return [b for b in self.body.decode().split("\n\n") if b]
+        return [b for b in self.body.decode("utf-8", "replace").split("\n\n")
+                if b]
 
     @property
     def text(self):
@@ -67,13 +67,27 @@ class Response:
     @property
     def stream_errors(self):
         return [json.loads(e)["error"] for e in self.events
-                if e != "[DONE]" and "error" in json.loads(e)]
+                if e.strip() != "[DONE]" and "error" in json.loads(e)]
+
+
+def events_of(stream):
+    """Data of the whole events, as the standard reads them."""
+    text = stream.decode("utf-8", "replace").removeprefix("\ufeff")
+    found, data = [], []
+    for line in re.split("\r\n|\r|\n", text)[:-1]:
+        name, _, value = line.partition(":")
+        if not line and data:
+            found.append("\n".join(data))
+            data = []
+        elif name == "data":
+            data.append(value.removeprefix(" "))
+    return found
 
 
 def text_of(events):
     text = ""
     for event in events:
-        if event == "[DONE]":
+        if event.strip() == "[DONE]":
             continue
         for choice in json.loads(event).get("choices", ()):
             text += choice["delta"].get("content") or ""

@@ -425,5 +425,18 @@ def odd_frames(w):
     equal(up.calls[-1].json["model"], "x", "model")
 
 
+@promise("escapes in the model's name mean what they say in every format, as "
+         "PHP's clients send each slash")
+def escaped_model(w):
+    server = w.leme('model "vendor/big" { "a/x" }', a=w.upstream(used))
+    for path, more in (("/v1/chat/completions", '"messages":[{"role":"user","content":"hi"}]'),
+                       ("/v1/completions", '"prompt":"hi"'),
+                       ("/v1/messages", '"max_tokens":5,"messages":[{"role":"user","content":"hi"}]'),
+                       ("/v1/responses", '"input":"hi"')):
+        client = server.client()
+        client.send(request(path, b'{"model":"vendor\\/big",' + more.encode() + b"}"))
+        equal(client.response().status, 200, "status of " + path)
+
+
 if __name__ == "__main__":
     main()

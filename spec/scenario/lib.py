@@ -21,14 +21,15 @@ import time
 import traceback
 
 from checks import FULL, HOST, PATIENCE, Wrong, check, equal, within
-from client import (Client, Response, chat, ends_with_one_error, request,
-                    text_of)
+from client import (Client, Response, chat, ends_with_one_error, events_of,
+                    request, text_of)
 from upstream import (USAGE, Call, Upstream, completion, delta, fails, resets,
                       says, sends, silent, streams)
 
 __all__ = ["FULL", "HOST", "PATIENCE", "USAGE", "Call", "Client", "Leme",
            "Response", "Upstream", "World", "Wrong", "chat", "check",
-           "completion", "delta", "ends_with_one_error", "equal", "fails",
+           "completion", "delta", "ends_with_one_error", "equal",
+           "events_of", "fails",
            "main", "promise", "request", "resets", "says", "sends", "silent",
            "streams", "text_of", "within"]
 

@@ -80,6 +80,25 @@ for row in LINES.items():
     misbehaves(*row)
 
 
+@promise("a route that leads to itself and a module's name without end are "
+         "stopped as soon as any loop")
+def around(w):
+    rows = ("local r r = function() return req:try(r) end return r()",
+            "local r r = leme.fallback { function(q, t) return r(q, t) end } "
+            "return r(req)",
+            'pcall(require, ("a"):rep(1000000)) return req:try "b/x"')
+    models = [model("bad%d" % i, row) for i, row in enumerate(rows)]
+    server = w.leme("\n".join(m for m, _ in models)
+                    + "\nsettings { workers = 1 }",
+                    {k: v for _, files in models for k, v in files.items()},
+                    a=w.upstream(), b=w.upstream())
+    for i in range(len(rows)):
+        began = time.monotonic()
+        equal(server.chat("bad%d" % i).status, 200, "status of %d" % i)
+        took = time.monotonic() - began
+        check(took < 0.5, "%d took %.1f s" % (i, took))
+
+
 @promise("no policy can reach the world: the names are not there")
 def sandbox(w):
     names = ("io", "os", "debug", "package", "dofile", "loadfile", "load",

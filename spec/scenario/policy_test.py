@@ -221,6 +221,38 @@ HOOKS = '''
 '''
 
 
+ECHO = "sk-upstream-a-secret"
+ECHOED = {"message": ECHO, "code": ECHO, "param": ECHO, "type": ECHO}
+
+
+@promise("a key that a provider echoes is in no client's format, no field of the "
+         "error, no half of it where a sentence is cut, and no policy sees it")
+def echoed_everywhere(w):
+    def echo(call):
+        far = "x" * call.json.get("seed", 0) + ECHO
+        fails(401, {"error": {**ECHOED, "message": far}})(call)
+    body, files = model("""
+    local answer = req:try "a/x"
+    if req.seed == 7 then return leme.respond(leme.json.encode(answer.body)) end
+    return answer""")
+    server = w.leme(body, files, a=w.upstream(echo))
+    user = [{"role": "user", "content": "hi"}]
+    for path, asked in (
+            ("/v1/chat/completions", {"messages": user}),
+            ("/v1/messages", {"messages": user, "max_tokens": 5}),
+            ("/v1/responses", {"input": "hi"}),
+            ("/v1beta/models/m:generateContent",
+             {"contents": [{"parts": [{"text": "hi"}]}]})):
+        for seed in (0, 7, 185):
+            asked["model"] = "m"
+            if path == "/v1/chat/completions":
+                asked["seed"] = seed
+            client = server.client()
+            client.send(request(path, json.dumps(asked).encode()))
+            said = client.response().body.decode()
+            check(ECHO[:14] not in said, path, seed, said)
+
+
 @promise("attempted runs once for each attempt, ended once for each request, "
          "with usage")
 def hooks(w):

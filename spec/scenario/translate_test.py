@@ -14,6 +14,15 @@ model "m" { "c/x" }
 '''
 
 
+GEMINI = CLAUDE.replace('"anthropic"', '"gemini"')
+
+SAID = ('data: {"candidates":[{"content":{"role":"model","parts":[{"text":"on"}]}}],'
+        '"responseId":"r","modelVersion":"g"}\r\n\r\n')
+
+BARE = '{\n  "error": {\n    "code": 503,\n    "message": "gone",\n' \
+       '    "status": "UNAVAILABLE"\n  }\n}\n'
+
+
 def event(kind, **fields):
     return "event: %s\ndata: %s\n\n" % (kind, json.dumps({"type": kind, **fields},
                                                         separators=(",", ":"),
@@ -148,6 +157,20 @@ def large(w):
     sent = up.calls[0].json["messages"][0]["content"]
     text = sent if isinstance(sent, str) else "".join(b["text"] for b in sent)
     check(text == content, "the prompt changed on its way")
+
+
+@promise("Google's error that breaks off a stream without being an event is an error")
+def bare(w):
+    for events, cut in (([SAID, BARE], None), ([SAID, BARE], 1), ([SAID + BARE], None),
+                        ([SAID, BARE + "\r\n\r\n"], 3)):
+        answer = w.leme(GEMINI % w.upstream(plays(events, cut)).port).chat(stream=True)
+        equal(answer.text, "on", "text")
+        equal(len(answer.stream_errors), 1, "errors")
+        equal(answer.events[-1], "[DONE]", "end")
+        check("gone" in answer.events[-2], "words", answer.events[-2])
+    answer = w.leme(GEMINI % w.upstream(plays([BARE])).port).chat(stream=True)
+    equal((answer.status, answer.json["error"]["code"]), (503, "provider_overloaded"),
+          "an error in front of everything")
 
 
 if __name__ == "__main__":

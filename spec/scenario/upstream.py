@@ -5,10 +5,13 @@ import json
 import re
 import socket
 import struct
+import sys
 import threading
 import time
 
 from checks import HOST, PATIENCE, Wrong
+
+sys.set_int_max_str_digits(0)       # a client may send a number of any length
 
 
 class Upstream:

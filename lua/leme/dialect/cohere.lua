@@ -220,6 +220,22 @@ local function arguments_text(value)
   return host.encode(object or { text = value })
 end
 
+-- One entry a token, or one of several at once, whose numbers are then apart.
+local function logprobs_of(list)
+  list = common.given(list)
+  if common.is_object(list) then list = { list } end
+  if not common.is_list(list) then return nil end
+  local content = host.array {}
+  for _, said in ipairs(list) do
+    said = common.table(said)
+    for i, number in ipairs(common.table(said.logprobs)) do
+      content[#content + 1] = { token = i == 1 and common.text(said.text) or "", bytes = host.null,
+        logprob = common.number(number) or -9999, top_logprobs = host.array {} }
+    end
+  end
+  if #content > 0 then return { content = content, refusal = host.null } end
+end
+
 function cohere:answer(text, facts) -- luacheck: ignore 212/self
   local body = host.decode(text)
   local message = common.table(body).message
@@ -252,7 +268,8 @@ function cohere:answer(text, facts) -- luacheck: ignore 212/self
   end
   return chat.completion(
     { functions = facts.functions, id = common.filled(body.id), model = facts.model },
-    { { message = chat.message(said), finish = finish_of(reason, #said.calls), native = reason } },
+    { { message = chat.message(said), finish = finish_of(reason, #said.calls), native = reason,
+      logprobs = logprobs_of(body.logprobs) } },
     usage_of(body.usage))
 end
 
@@ -263,11 +280,11 @@ function cohere:stream(facts) -- luacheck: ignore 212/self
   return setmetatable({ out = chat.writer(facts), calls = 0 }, Stream)
 end
 
-function Stream:text(content)
+function Stream:text(content, logged)
   content = common.table(content)
   if common.filled(content.text) then
     self.spoke = true
-    self.out:delta { content = content.text }
+    self.out:delta({ content = content.text }, 0, logprobs_of(logged))
   end
   if common.filled(content.thinking) then
     self.out:delta { reasoning_content = content.thinking }
@@ -304,7 +321,9 @@ local EVENTS = {
     self.out:begin(0)
   end,
   ["content-start"] = function(self, event) self:text(message_in(event).content) end,
-  ["content-delta"] = function(self, event) self:text(message_in(event).content) end,
+  ["content-delta"] = function(self, event)
+    self:text(message_in(event).content, event.logprobs)
+  end,
   ["tool-plan-delta"] = function(self, event)
     local plan = common.filled(message_in(event).tool_plan)
     if plan then self.out:delta { reasoning_content = plan } end

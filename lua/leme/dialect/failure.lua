@@ -148,7 +148,9 @@ local function wait_of(object, text)
     local seconds = delay and tonumber((delay:match "^([%d.]+)s$"))
     if seconds then return seconds end
   end
-  local number, unit = text:lower():match "try again in ([%d.]+)%s*(%a+)"
+  local low = text:lower()
+  local number, unit = low:match "try again in ([%d.]+)%s*(%a+)"
+  if not number then number, unit = low:match "retry in ([%d.]+)%s*(%a+)" end
   local per, amount = unit and UNITS[unit], tonumber(number)
   if per and amount then return amount * per end
 end

@@ -108,9 +108,13 @@ local function read_stops(body, config, ledger)
   if #stops > 0 then config.stopSequences = host.array(stops) end
 end
 
-local function read_format(body, config)
+-- Before version 3 a model either calls functions or writes JSON.
+local function read_format(body, can, called, config, ledger)
   local kind, named = common.response_format(body)
   if not kind then return end
+  if called and not can.levels then
+    return ledger:drop("response_format " .. kind, "not beside functions with this model")
+  end
   config.responseMimeType = "application/json"
   if kind ~= "json_schema" or next(named.schema) == nil then return end
   if schema.fits(named.schema) then
@@ -213,11 +217,12 @@ function gemini:request(body, facts)
   local out = { generationConfig = {} }
   out.contents, out.systemInstruction = turns.read(body, ledger, can.signs)
   local config = out.generationConfig
-  if read_tools(body, out, facts, ledger) then read_choice(body, out, ledger) end
+  local called = read_tools(body, out, facts, ledger)
+  if called then read_choice(body, out, ledger) end
   read_numbers(body, config, ledger)
   read_limit(body, can, config, ledger)
   read_stops(body, config, ledger)
-  read_format(body, config)
+  read_format(body, can, called, config, ledger)
   read_thinking(body, can, config, ledger)
   read_modalities(body, config)
   read_others(body, ledger)
@@ -243,6 +248,18 @@ end
 
 -- --- embeddings ------------------------------------------------------------------------
 
+-- Vertex knows no batchEmbedContents: texts are instances of a prediction there. Its
+-- newest models take one content a call instead.
+local function predicted(list, google, dimensions)
+  local out = { instances = host.array {}, parameters = dimensions
+    and { outputDimensionality = dimensions } or nil }
+  for i, item in ipairs(list) do
+    out.instances[i] = { content = item.content.parts[1].text, title = google.title,
+      task_type = google.taskType or google.task_type }
+  end
+  return out
+end
+
 function gemini:embeddings(body, facts)
   local ledger = common.ledger(self.name, facts)
   local model = (facts.model or common.text(body.model) or ""):gsub("^models/", "")
@@ -259,11 +276,18 @@ function gemini:embeddings(body, facts)
       outputDimensionality = common.count(common.given(body.dimensions)) })
   end
   if #list == 0 then ledger:bad "input: nothing to embed" end
+  if self.name == "vertex" then
+    return ledger:result("/models/" .. escaped(model) .. ":predict",
+      predicted(list, google, common.count(common.given(body.dimensions))))
+  end
   return ledger:result("/models/" .. escaped(model) .. ":batchEmbedContents", { requests = list })
 end
 
 function gemini:embedded(text, facts) -- luacheck: ignore 212/self
   return answer.embedded(text, facts)
 end
+
+-- The same at Vertex, but for its embeddings.
+gemini.vertex = setmetatable({ name = "vertex" }, gemini)
 
 return gemini

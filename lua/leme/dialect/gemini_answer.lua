@@ -202,7 +202,8 @@ function Choice:cite(candidate)
       end
     end
   end
-  for _, cited in ipairs(common.table(common.table(candidate.citationMetadata).citations)) do
+  local cites = common.table(candidate.citationMetadata)
+  for _, cited in ipairs(common.table(common.given(cites.citations) or cites.citationSources)) do
     if common.filled(common.table(cited).uri) then
       self.annotations[#self.annotations + 1] = annotation(cited.uri, cited.title,
         characters(text, cited.startIndex), characters(text, cited.endIndex))
@@ -236,7 +237,13 @@ function Choice:read(candidate)
   end
   self.reason = reason_of(candidate.finishReason) or self.reason
   self.message = common.filled(candidate.finishMessage) or self.message
-  self.logprobs = logprobs_of(common.given(candidate.logprobsResult)) or self.logprobs
+  local logged = logprobs_of(common.given(candidate.logprobsResult))
+  if logged and self.logprobs then
+    table.move(logged.content, 1, #logged.content, #self.logprobs.content + 1,
+      self.logprobs.content)
+  else
+    self.logprobs = logged or self.logprobs
+  end
   if candidate.groundingMetadata or candidate.citationMetadata then self:cite(candidate) end
 end
 
@@ -291,11 +298,16 @@ function Reading:add(event)
   self.id = common.filled(event.responseId) or self.id
   self.model = common.filled(event.modelVersion) or self.model
   if self.sink then self.sink:head(self.id, self.model) end
-  self.usage = usage_of(common.table(common.given(event.usageMetadata))) or self.usage
+  self.known = common.with(self.known or {}, common.table(common.given(event.usageMetadata)))
+  self.usage = usage_of(self.known)
   local candidates = common.table(common.given(event.candidates))
+  local counted = false
+  for _, candidate in ipairs(candidates) do
+    counted = counted or common.count(common.table(candidate).index) ~= nil
+  end
   for i, candidate in ipairs(candidates) do
     if type(candidate) == "table" then
-      local index = common.count(candidate.index) or i - 1
+      local index = common.count(candidate.index) or counted and 0 or i - 1
       if index < 128 then self:choice(index):read(candidate) end
     end
   end
@@ -322,6 +334,14 @@ function Reading:fault()
     end
   end
   return why, message
+end
+
+-- Was the stream cut? Every server that names its model or answer says why it ended.
+function Reading:cut()
+  for _, choice in pairs(self.choices) do
+    if choice.reason then return false end
+  end
+  return self.id ~= nil or self.model ~= nil
 end
 
 -- --- a whole answer --------------------------------------------------------------------
@@ -383,6 +403,9 @@ function Stream:finish()
   if self.ended then return host.array {} end
   local why, message = self.reading:fault()
   if why then return nil, why, message end
+  if self.reading:cut() then
+    return nil, "provider_cut_stream", "the stream ended before the answer did"
+  end
   self.ended, self.done = true, true
   for index = 0, self.reading.last do
     local choice = self.reading:choice(index)

@@ -59,6 +59,9 @@ local function allow_null(node)
   end
 end
 
+-- Clients that ask for "enum-encoding=int" write words as their numbers.
+local TYPES = { "string", "number", "integer", "boolean", "array", "object", "null" }
+
 local function list_plain(list, depth)
   local out = host.array {}
   for i, inner in ipairs(list) do out[i] = schema.plain(inner, depth) end
@@ -71,6 +74,7 @@ function schema.plain(node, depth)
   depth = depth or 0
   if not common.is_object(node) or depth > 30 then return node end
   local out = common.with(node, {})
+  if math.type(out.type) == "integer" then out.type = TYPES[out.type] end
   if type(out.type) == "string" then
     out.type = out.type ~= "TYPE_UNSPECIFIED" and out.type:lower() or nil
   end
@@ -78,6 +82,11 @@ function schema.plain(node, depth)
     if type(out[key]) == "string" then out[key] = math.tointeger(tonumber(out[key])) end
   end
   if out.format == "enum" then out.format = nil end
+  if (out.type == "integer" or out.type == "number") and common.is_list(out.enum) then
+    local numbers = host.array {}
+    for i, text in ipairs(out.enum) do numbers[i] = tonumber(text) or text end
+    out.enum = numbers
+  end
   if common.is_object(out.properties) then
     local properties = {}
     for name, inner in pairs(out.properties) do
@@ -91,12 +100,19 @@ function schema.plain(node, depth)
   return out
 end
 
+-- Words beside which an object without properties still holds nothing.
+local EMPTY = { type = true, properties = true, required = true, title = true, description = true,
+  ["$schema"] = true }
+
 -- An object without properties is refused as a function's parameters: such a
 -- function takes none.
 function schema.takes_nothing(node)
-  return type(node) ~= "table" or next(node) == nil
-    or (node.type == "object" and next(common.table(node.properties)) == nil
-      and not node["$ref"] and not node.anyOf and type(node.additionalProperties) ~= "table")
+  if type(node) ~= "table" or next(node) == nil then return true end
+  if node.type ~= "object" or next(common.table(node.properties)) ~= nil then return false end
+  for key, value in pairs(node) do
+    if not EMPTY[key] and value ~= false and common.given(value) ~= nil then return false end
+  end
+  return true
 end
 
 -- A function's name there: it must begin with a letter.

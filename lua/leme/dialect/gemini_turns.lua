@@ -136,12 +136,13 @@ function Turns:assistant(message)
   self:push("model", parts)
 end
 
--- A result must be an object: one that is not is wrapped.
-local function response_of(content)
+-- A result must be an object: one that is not is wrapped. Google reads "error" as
+-- what went wrong.
+local function response_of(content, failed)
   local text = common.plain(content)
   local value = #text > 0 and text:sub(1, 64):find "^%s*{" and host.decode(text)
   if type(value) == "table" and not common.is_list(value) then return value end
-  return { result = text }
+  return { [failed and "error" or "result"] = text }
 end
 
 function Turns:result(message)
@@ -152,7 +153,7 @@ function Turns:result(message)
     return self:push("user", parts_of(content, self.ledger))
   end
   local parts = { { functionResponse = { name = schema.name(call.name), id = own_id(call.id),
-    response = response_of(content) } } }
+    response = response_of(content, message.is_error == true) } } }
   for _, part in ipairs(parts_of(content, self.ledger)) do
     if not part.text then parts[#parts + 1] = part end
   end

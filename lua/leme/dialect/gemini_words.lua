@@ -7,7 +7,8 @@ local words = {}
 
 -- Settings that are numbers: Google's name in generationConfig, and its range.
 words.numbers = { temperature = { "temperature", 0, 2 }, top_p = { "topP", 0, 1 },
-  top_k = { "topK", 1, 1000000 }, n = { "candidateCount", 1, 8 }, seed = { "seed" },
+  top_k = { "topK", 1, 1000000 }, n = { "candidateCount", 1, 8 },
+  seed = { "seed", -2147483648, 2147483647 },
   presence_penalty = { "presencePenalty", -2, 1.9999 },
   frequency_penalty = { "frequencyPenalty", -2, 1.9999 },
   top_logprobs = { "logprobs", 0, 20 } }

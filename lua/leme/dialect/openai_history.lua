@@ -119,6 +119,28 @@ local function tools_of(message, self)
   return message
 end
 
+-- Mistral's word for a file.
+local function document_of(file)
+  local data = common.text(file.file_data) or common.text(file.file_url)
+  if not data then return { type = "file", file_id = common.text(file.file_id) } end
+  if data:sub(1, 5) ~= "data:" and data:sub(1, 4) ~= "http" then
+    data = "data:" .. common.media_of(common.text(file.filename) or "", "application/pdf")
+      .. ";base64," .. data
+  end
+  return { type = "document_url", document_url = data, document_name = common.text(file.filename) }
+end
+
+local function documents(message, self)
+  if not self.vendor.documents or not common.is_list(message.content) then return message end
+  local list, changed = host.array {}, false
+  for i, part in ipairs(message.content) do
+    local file = type(part) == "table" and part.type == "file" and common.given(part.file)
+    if type(file) == "table" then part, changed = document_of(file), true end
+    list[i] = part
+  end
+  return changed and common.with(message, { content = list }) or message
+end
+
 -- The messages as the vendor takes them, or nil when they are that already.
 function history.read(messages, vendor, thinking, ledger)
   local self = { vendor = vendor, ledger = ledger, thinking = thinking, loop = loop_start(messages),
@@ -128,7 +150,7 @@ function history.read(messages, vendor, thinking, ledger)
   local list, changed = host.array {}, false
   for i, message in ipairs(messages) do
     local made = thoughts(tools_of(message, self), i, self)
-    made = own_members(made, self)
+    made = documents(own_members(made, self), self)
     if made.role == "developer" and not vendor.developer then
       made = common.with(made, { role = "system" })
     end

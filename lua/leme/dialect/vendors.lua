@@ -26,6 +26,7 @@
 --              models that are called "chat" or "non-reasoning" never do
 --   unsampled  fields such models refuse
 --   unstopped  patterns of models that refuse stop (o3-mini takes it)
+--   documents  true: files are parts of type document_url
 --   last       "prefix": a final assistant message must be marked
 --   stream_only  patterns of models that answer in streams only
 
@@ -52,9 +53,10 @@ vendors.list = {
   mistral = { base = "https://api.mistral.ai/v1", usage = "comes", limit = "max_tokens",
     allow = set [[model messages temperature top_p max_tokens stream stop random_seed
       response_format tools tool_choice presence_penalty frequency_penalty n prediction
-      parallel_tool_calls prompt_mode reasoning_effort safe_prompt]],
+      parallel_tool_calls prompt_mode reasoning_effort safe_prompt prompt_cache_key]],
     rename = { seed = "random_seed" }, ranges = { temperature = { 0, 1.5 } }, required = "any",
-    ids = "nine", last = "prefix", think = "mistral", bridge = true, names = "tool" },
+    ids = "nine", last = "prefix", think = "mistral", bridge = true, names = "tool",
+    documents = true },
   deepseek = { base = "https://api.deepseek.com", limit = "max_tokens", schema = false,
     drop = set "n logit_bias store metadata", thoughts = "loop", think = "deepseek",
     answers = "pass" },

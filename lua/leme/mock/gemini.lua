@@ -212,8 +212,23 @@ local function embedding(request)
   return { values = vectors.of(words.text_of(content.parts), size) }
 end
 
+-- Vertex's predict.
+local function predictions(body)
+  local list = host.array {}
+  local size = vectors.size((given(body.parameters) or {}).outputDimensionality)
+  for i, said in ipairs(body.instances) do
+    if type(said.content) ~= "string" or not size then
+      return nil, faults.invalid "instances: expected texts"
+    end
+    list[i] = { embeddings = { values = vectors.of(said.content, size),
+      statistics = { token_count = #said.content // 4 + 1, truncated = false } } }
+  end
+  return { predictions = list }
+end
+
 -- embedContent and batchEmbedContents.
 function gemini.embeddings(body)
+  if body.instances then return predictions(body) end
   if not body.requests then
     local made = embedding(body)
     if made then return { embedding = made } end

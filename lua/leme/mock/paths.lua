@@ -25,6 +25,7 @@ local OPERATIONS = {
   { ":streamGenerateContent$", "gemini", "stream" },
   { ":embedContent$", "gemini", "embeddings" },
   { ":batchEmbedContents$", "gemini", "embeddings" },
+  { ":predict$", "gemini", "embeddings" },
   { "/chat/completions$", "openai", "chat" }, { "/completions$", "openai", "completions" },
   { "/embeddings$", "openai", "embeddings" }, { "/responses$", "responses", "chat" },
   { "/chat$", "cohere", "chat" }, { "/embed$", "cohere", "embeddings" },

@@ -205,7 +205,11 @@ end
 
 -- ${choice}: one choice of ${chunk}.
 function Flow:chunk(choice, chunk)
-  self.logprobs = common.given(choice.logprobs) or self.logprobs
+  local logged = common.table(common.given(choice.logprobs)).content
+  if common.is_list(logged) then
+    self.logprobs = self.logprobs or { content = {} }
+    table.move(logged, 1, #logged, #self.logprobs.content + 1, self.logprobs.content)
+  end
   add_images(self.list, common.table(common.given(choice.delta)))
   self.row:chunk { usage = chunk.usage, choices = { common.with(choice, { index = 0 }) } }
 end

@@ -57,6 +57,8 @@ function Reader:tools(body, out)
   if #tools > 0 then out.tools = tools end
 end
 
+-- Clients that ask for "enum-encoding=int" write words as their numbers.
+local NUMBERED = { [0] = "MODE_UNSPECIFIED", "AUTO", "ANY", "NONE", "VALIDATED" }
 local MODES = { ANY = "required", AUTO = "auto", NONE = "none", VALIDATED = "auto" }
 
 -- OpenAI's form of one choice among the functions that are allowed.
@@ -80,6 +82,7 @@ function Reader:choice(body, out)
     if name ~= "functionCallingConfig" then rest[name] = value end
   end
   local mode = member(calling, "mode")
+  if math.type(mode) == "integer" then mode = NUMBERED[mode] or mode end
   local names = self:list(member(calling, "allowedFunctionNames"),
     "toolConfig.functionCallingConfig.allowedFunctionNames")
   local kind = MODES[common.text(mode) and mode:upper()]
@@ -95,6 +98,7 @@ end
 -- --- generationConfig ------------------------------------------------------------------------
 
 local JSON = "application/json"
+local MODALITIES = { "TEXT", "IMAGE", "AUDIO" }
 
 function Reader:format(config, out)
   local mime = common.filled(member(config, "responseMimeType"))
@@ -169,7 +173,7 @@ function Reader:config(body, out)
   local modalities = host.array {}
   for i, name in ipairs(self:list(member(config, "responseModalities"),
     "generationConfig.responseModalities")) do
-    modalities[i] = tostring(name):lower()
+    modalities[i] = (MODALITIES[name] or tostring(name)):lower()
   end
   if #modalities > 1 or modalities[1] and modalities[1] ~= "text" then
     out.modalities = modalities

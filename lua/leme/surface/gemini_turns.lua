@@ -80,6 +80,7 @@ function Turns:result(said, where, later)
   local name = common.filled(member(said, "name"))
   local response = member(said, "response")
   local call = self.pairing:result(member(said, "id"), name)
+    or name and self.pairing:result(nil, name)
   local text = response == nil and "{}" or host.encode(response)
   for i, part in ipairs(common.table(member(said, "parts"))) do
     later[#later + 1] = part_of(self.reader, common.table(part),

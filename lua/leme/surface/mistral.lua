@@ -16,12 +16,27 @@ local RENAMED = { random_seed = "seed", output_dimension = "dimensions" }
 -- What only Mistral's models know, and what it says when it is idle.
 local OWN = { safe_prompt = false, output_dtype = "float", prompt_cache_key = false }
 
+-- Before another vendor sees a body of its clients; ${ledger} notes or refuses.
+function mistral.leave(body, ledger)
+  for own, idle in pairs(OWN) do
+    local value = common.given(body[own])
+    if value ~= nil and value ~= idle then ledger:drop(own, "only Mistral's own API knows it") end
+    body[own] = nil
+  end
+end
+
 local function part_of(part, thoughts, kept)
   if type(part) ~= "table" then return end
   if part.type == "thinking" then
     thoughts[#thoughts + 1] = common.plain(common.given(part.thinking)) or ""
   elseif part.type == "image_url" and type(part.image_url) == "string" then
     kept[#kept + 1] = { type = "image_url", image_url = { url = part.image_url } }
+  elseif part.type == "document_url" and common.text(part.document_url) then
+    kept[#kept + 1] = { type = "file", file = { file_data = part.document_url,
+      filename = common.text(part.document_name) } }
+  elseif part.type == "input_audio" and common.text(part.input_audio) then
+    kept[#kept + 1] = { type = "input_audio", input_audio = { data = part.input_audio,
+      format = part.input_audio:sub(1, 5) == "UklGR" and "wav" or "mp3" } }
   else
     kept[#kept + 1] = part
   end
@@ -67,13 +82,6 @@ function mistral.request(_, body, ctx)
   local notes = {}
   for own, name in pairs(RENAMED) do
     if body[own] ~= nil then body[name], body[own] = body[own], nil end
-  end
-  for own, idle in pairs(OWN) do
-    local value = common.given(body[own])
-    if value ~= nil and value ~= idle then
-      notes[#notes + 1] = ("dropped %s: only Mistral's own API knows it"):format(own)
-    end
-    body[own] = nil
   end
   if ctx.verb == "embeddings" then return { body = body, notes = notes } end
   if body.prompt_mode == "reasoning" and common.given(body.reasoning_effort) == nil then
@@ -176,8 +184,9 @@ end
 
 local function said(delta)
   local thoughts = common.filled(delta.reasoning_content)
-  if thoughts then return host.array { thinking(thoughts) } end
-  return common.filled(delta.content) or common.filled(delta.refusal)
+  local text = common.filled(delta.content) or common.filled(delta.refusal)
+  if not thoughts then return text end
+  return host.array { thinking(thoughts), text and { type = "text", text = text } or nil }
 end
 
 -- The end of a choice waits for the usage, which comes with it.
