@@ -6,6 +6,7 @@
 local host = require "leme.host"
 local dialect = require "leme.dialect"
 local common = require "leme.dialect.common"
+local completions = require "leme.dialect.completions"
 local fold = require "leme.dialect.fold"
 local provider_tools = require "leme.dialect.provider_tools"
 local surface = require "leme.surface"
@@ -147,6 +148,11 @@ local function with_edits(body, edits)
   return body
 end
 
+-- Is a text completion asked of a provider that only chats?
+local function chats(d, facts)
+  return facts.api == "completions" and d.wire ~= "openai"
+end
+
 -- A model that only streams is asked for a stream, whatever the client wants.
 local function ask_stream(d, body, facts)
   facts.stream, body.stream = true, true
@@ -179,6 +185,12 @@ function translate.request(name, text, facts)
       if left.refused then return nil, "provider_invalid_request", left.refused end
     end
   end
+  if chats(d, facts) then
+    left = common.ledger(name, facts)
+    body = completions.chat(body, left)
+    local good, refusal_of = left:result()
+    if not good then return nil, refusal_of.error, refusal_of.message end
+  end
   local fitted, notes = provider_tools.apply(d, body, facts)
   if not fitted then return nil, notes.error, notes.message end
   if left then table.move(left.notes, 1, #left.notes, #notes + 1, notes) end
@@ -210,7 +222,7 @@ function translate.answer(name, text, facts)
   local read = EMBEDS[facts.api] and d.embedded or d.answer
   local answer, err, message = read(d, text, facts)
   if not answer then return nil, err, message end
-  return host.encode(answer)
+  return host.encode(chats(d, facts) and completions.text(answer) or answer)
 end
 
 -- failure(dialect, status, text) -> error type, message, code, param, retry after
@@ -259,29 +271,36 @@ function Folded:whole()
   return host.encode(self.fold:answer())
 end
 
+local function folded(stream, into)
+  return setmetatable({ stream = stream, fold = into }, Folded)
+end
+
 -- open(dialect, facts, folds) -> a state; with ${folds} its end is one answer.
 function translate.open(name, facts, folds)
+  local d = dialect.find(name)
+  if chats(d, facts) then
+    local texts = completions.stream(d:stream(facts))
+    return folds and folded(texts, fold.texts()) or texts
+  end
   if folds and facts.api == "completions" then
-    return setmetatable({ stream = setmetatable({}, Texts), fold = fold.texts() }, Folded)
+    return folded(setmetatable({}, Texts), fold.texts())
   end
   facts.texts = not folds
-  local stream = dialect.find(name):stream(facts)
-  if not folds then return stream end
-  return setmetatable({ stream = stream, fold = fold.new() }, Folded)
+  local stream = d:stream(facts)
+  return folds and folded(stream, fold.new()) or stream
 end
 
 -- unfold(dialect, text, facts) -> event-stream bytes in OpenAI's format that say what a
 -- complete answer does
 function translate.unfold(name, text, facts)
-  local chunks
-  if facts.api == "completions" then
-    chunks = fold.text_chunks(host.decode(text))
-  else
-    local answer, err, message = dialect.find(name):answer(text, facts)
-    if not answer then return nil, err, message end
-    chunks = fold.chunks(answer)
+  local d, done = dialect.find(name), "data: [DONE]\n\n"
+  if facts.api == "completions" and not chats(d, facts) then
+    return data_lines(fold.text_chunks(host.decode(text))) .. done
   end
-  return data_lines(chunks) .. "data: [DONE]\n\n"
+  local answer, err, message = d:answer(text, facts)
+  if not answer then return nil, err, message end
+  local chunks = fold.chunks(answer)
+  return data_lines(chats(d, facts) and completions.chunks(chunks) or chunks) .. done
 end
 
 -- event(state, event name, data) -> event-stream bytes in OpenAI's format, and the

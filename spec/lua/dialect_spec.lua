@@ -680,3 +680,39 @@ describe("what strict vendors refuse", function()
     assert.is_nil(request("openai", body).edits.tool_choice)
   end)
 end)
+
+describe("text completions by models that chat", function()
+  local translate = load_leme "leme.translate"
+  local FACTS = { api = "completions", model = "m" }
+
+  it("are asked for as chats, without what only a continued text has", function()
+    local text, path, _, left = translate.request("gemini", host.encode { model = "m",
+      prompt = "tell", suffix = "!", echo = true, best_of = 1, logprobs = 2 }, FACTS)
+    local body = host.decode(text)
+    assert.equal("tell", body.contents[1].parts[1].text)
+    assert.same({ true, 2 }, { body.generationConfig.responseLogprobs, body.generationConfig.logprobs })
+    assert.matches("generateContent$", path)
+    assert.matches("dropped suffix", left)
+    assert.matches("dropped echo", left)
+    assert.is_nil(left:find("best_of", 1, true))
+  end)
+
+  it("are refused for several prompts, and for tokens", function()
+    for _, prompt in ipairs { { "a", "b" }, { 1, 2 }, {} } do
+      local body, word = translate.request("anthropic", host.encode { model = "m", prompt = prompt },
+        FACTS)
+      assert.same({ nil, "caller_invalid_request" }, { body, word })
+    end
+  end)
+
+  it("tell log probabilities as texts do", function()
+    local answer = host.decode((translate.answer("gemini", host.encode { candidates = { {
+      finishReason = "STOP", content = { parts = { { text = "ab" } } }, logprobsResult = {
+        chosenCandidates = { { token = "a", logProbability = -1 }, { token = "b",
+          logProbability = -2 } } } } } }, FACTS)))
+    local logprobs = answer.choices[1].logprobs
+    assert.same({ "a", "b" }, { table.unpack(logprobs.tokens) })
+    assert.same({ -1, -2 }, { table.unpack(logprobs.token_logprobs) })
+    assert.same({ 0, 1 }, { table.unpack(logprobs.text_offset) })
+  end)
+end)

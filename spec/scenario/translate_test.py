@@ -4,7 +4,7 @@
 
 import json
 
-from lib import check, equal, main, promise
+from lib import check, equal, main, promise, request
 
 CLAUDE = '''
 listen { "127.0.0.1:0" }
@@ -157,6 +157,57 @@ def large(w):
     sent = up.calls[0].json["messages"][0]["content"]
     text = sent if isinstance(sent, str) else "".join(b["text"] for b in sent)
     check(text == content, "the prompt changed on its way")
+
+
+SAYS = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude",
+        "content": [{"type": "text", "text": "once"}], "stop_reason": "max_tokens",
+        "usage": {"input_tokens": 7, "output_tokens": 1}}
+
+
+def completes(server, **fields):
+    client = server.client()
+    client.send(request("/v1/completions", json.dumps({"model": "m", **fields}).encode()))
+    answer = client.response()
+    client.close()
+    return answer
+
+
+@promise("a text completion is made by chatting where the provider only does that")
+def text_completion(w):
+    said = message(block(0, {"type": "text", "text": ""},
+                         [delta(0, "text_delta", text="on"), delta(0, "text_delta", text="ce")]),
+                   reason="max_tokens")
+    up = w.upstream(lambda c: c.reply(200, SAYS), plays(said))
+    server = w.leme(CLAUDE % up.port)
+    answer = completes(server, prompt="tell", max_tokens=5)
+    equal(up.calls[0].json["messages"], [{"role": "user", "content": "tell"}], "asked")
+    equal(answer.json["object"], "text_completion", "object")
+    equal(answer.json["choices"], [{"index": 0, "text": "once", "finish_reason": "length",
+                                    "logprobs": None}], "choices")
+    equal(answer.json["usage"]["total_tokens"], 8, "usage")
+    answer = completes(server, prompt=["tell"], max_tokens=5, stream=True)
+    events = [json.loads(e) for e in answer.events[:-1]]
+    equal({e["object"] for e in events}, {"text_completion"}, "objects")
+    equal([e["choices"][0]["text"] for e in events], ["on", "ce", ""], "texts")
+    equal((events[-1]["choices"][0]["finish_reason"], answer.events[-1]), ("length", "[DONE]"),
+          "end")
+    refused = completes(server, prompt=["a", "b"])
+    equal(refused.status, 400, "status of two prompts")
+    check("one text at a time" in refused.json["error"]["message"], "words", refused.json)
+    equal(len(up.calls), 2, "calls")
+
+
+@promise("a text completion is folded and unfolded, too, where the provider chats")
+def text_folded(w):
+    up = w.upstream(lambda c: plays(message(block(0, {"type": "text", "text": ""}, [
+        delta(0, "text_delta", text="once")])))(c) if c.json.get("stream")
+        else c.reply(200, SAYS))
+    for setting, stream in (("only", False), ("never", True)):
+        server = w.leme((CLAUDE % up.port).replace(
+            'target "c/x" {}', 'target "c/x" { stream = "%s" }' % setting))
+        answer = completes(server, prompt="tell", max_tokens=5, stream=stream)
+        said = json.loads(answer.events[0]) if stream else answer.json
+        equal((said["object"], said["choices"][0]["text"]), ("text_completion", "once"), setting)
 
 
 @promise("Google's error that breaks off a stream without being an event is an error")
