@@ -92,7 +92,9 @@ describe("Gemini", function()
   it("is sent every function that takes something", function()
     for _, p in ipairs { { type = "object", oneOf = { { properties = { a = { type = "string" } } } } },
       { type = "object", additionalProperties = true },
-      { type = "object", patternProperties = { ["^x"] = { type = "string" } } } } do
+      { type = "object", patternProperties = { ["^x"] = { type = "string" } } },
+      { type = "object", properties = { a = { type = "array" } } },
+      { type = "object", properties = { a = { type = "string", enum = { "", "b" } } } } } do
       local made = gemini:request(user("hi", { tools = { fn(p) } }), { model = "gemini-2.5-flash" })
       assert.is_table(made.body.tools[1].functionDeclarations[1].parametersJsonSchema)
     end

@@ -620,6 +620,16 @@ describe("liberties that recordings do not show", function()
     assert.equal("provider_rate_limited", err)
   end)
 
+  it("reads MiniMax's errors under status 200", function()
+    local text = '{"choices":null,"base_resp":{"status_code":1008,"status_msg":"no balance"}}'
+    local _, err, message = dialect.find "compatible":answer(text, {})
+    assert.same({ "provider_billing", "no balance" }, { err, message })
+    _, err = said("compatible", { { nil, text } })
+    assert.equal("provider_billing", err)
+    assert(dialect.find "compatible":answer('{"choices":[{"message":{"content":"x"}}],'
+      .. '"base_resp":{"status_code":0,"status_msg":""}}', {}))
+  end)
+
   it("counts embeddings that only have a total", function()
     local made = dialect.find "compatible":embedded(
       '{"data":[{"embedding":[1]}],"usage":{"total_tokens":9}}', {})

@@ -30,7 +30,8 @@ local function message_text(value)
 end
 
 function text_of(object)
-  for _, key in ipairs { "error", "message", "detail", "error_msg", "errors", "msg" } do
+  for _, key in ipairs { "error", "message", "detail", "error_msg", "errors", "msg", "base_resp",
+    "status_msg" } do
     local found = message_text(common.given(object[key]))
     if found then return found end
   end
@@ -116,6 +117,17 @@ end
 local CODES = { ["1113"] = "provider_billing", ["1211"] = "provider_model_gone",
   ["1261"] = "provider_context_too_long", ["1301"] = "provider_content_filtered" }
 
+-- MiniMax's, in an answer of status 200.
+local BASE = { [1002] = "provider_rate_limited", [1004] = "provider_auth",
+  [1008] = "provider_billing", [1026] = "provider_content_filtered",
+  [1027] = "provider_content_filtered", [1039] = "provider_rate_limited",
+  [2013] = "provider_invalid_request" }
+
+-- MiniMax's status of an answer; 0 is good.
+function failure.base_status(body)
+  return common.count(common.table(common.given(body.base_resp)).status_code) or 0
+end
+
 -- OpenRouter says why its moderation refused.
 local function moderated(object)
   local metadata = common.table(common.given(common.table(object.error).metadata))
@@ -125,6 +137,7 @@ end
 local function class_of(status, text, object)
   if moderated(object) then return "provider_content_filtered" end
   local numbered = CODES[common.table(object.error).code]
+  numbered = numbered or BASE[failure.base_status(object)]
   if numbered then return numbered end
   local low = text:lower()
   for _, row in ipairs(WORDS) do

@@ -25,7 +25,11 @@ local function fits(node, depth)
     return false
   end
   for _, value in ipairs(common.table(node.enum)) do
-    if type(value) ~= "string" then return false end
+    if not common.filled(value) then return false end
+  end
+  -- Google refuses an array of whatever.
+  if type(kind) == "string" and kind:lower() == "array" and not common.given(node.items) then
+    return false
   end
   for _, inner in pairs(common.table(node.properties)) do
     if not fits(inner, depth + 1) then return false end

@@ -166,9 +166,10 @@ local function arguments_text(value)
 end
 
 -- The error in a body or an event: at the top, in a choice, in x_groq; or DashScope's
--- own form, a code and a message where the choices should be.
+-- own form, a code and a message where the choices should be, or MiniMax's.
 local function has_error(body)
   local own = common.filled(body.code) and common.text(body.message)
+    or failure.base_status(body) ~= 0
   if own and common.given(body.choices) == nil then return true end
   if common.filled(body.error) or next(common.table(body.error)) ~= nil then return true end
   return common.given(common.table(common.given(body.x_groq)).error) ~= nil
