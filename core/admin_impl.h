@@ -21,12 +21,15 @@ struct admin_waiter {
     uint64_t ticket;
 };
 
-/** An operator's word that ends by itself. */
+/** An operator's word, on the state or on the weight of a target, that ends by
+ * itself: what holds then. */
 struct admin_revert {
     struct admin_revert *next;
     struct admin *admin;
     struct timer timer;
     unsigned slot;
+    bool of_state;
+    int state;                      /* enum board_state */
     double weight;
 };
 

@@ -196,11 +196,12 @@ static void drop_revert(struct admin_revert **at)
     free(r);
 }
 
-static struct admin_revert **find_revert(struct admin *a, unsigned slot)
+static struct admin_revert **find_revert(struct admin *a, unsigned slot,
+                                         bool of_state)
 {
     struct admin_revert **at = &a->reverts;
 
-    while (*at && (*at)->slot != slot)
+    while (*at && ((*at)->slot != slot || (*at)->of_state != of_state))
         at = &(*at)->next;
     return at;
 }
@@ -208,32 +209,48 @@ static struct admin_revert **find_revert(struct admin *a, unsigned slot)
 static void on_revert(void *arg)
 {
     struct admin_revert *r = arg;
+    struct board *b = r->admin->env.board;
 
-    board_operate(r->admin->env.board, r->slot, BOARD_READY, r->weight);
-    drop_revert(find_revert(r->admin, r->slot));
+    if (r->of_state)
+        board_operate(b, r->slot, (enum board_state)r->state, -1);
+    else
+        board_operate(b, r->slot, operated(b, r->slot), r->weight);
+    drop_revert(find_revert(r->admin, r->slot, r->of_state));
 }
 
-/* Back to ready after ${seconds}, with the weight from before the first word. */
-static bool plan_revert(struct admin *a, unsigned slot, double seconds)
+static struct admin_revert *new_revert(struct admin *a, unsigned slot,
+                                       bool of_state)
 {
-    struct admin_revert **at = find_revert(a, slot), *r = *at;
+    struct admin_revert *r = calloc(1, sizeof *r);
+
+    if (!r)
+        return NULL;
+    r->admin = a;
+    r->slot = slot;
+    r->of_state = of_state;
+    r->state = (int)operated(a->env.board, slot);
+    r->weight = board_weight(a->env.board, slot);
+    timer_init(&r->timer, a->env.base, on_revert, r);
+    r->next = a->reverts;
+    return a->reverts = r;
+}
+
+/* After ${seconds} as it was before the first word that ends by itself; a word
+ * without an end lets none of its kind return. */
+static bool plan_revert(struct admin *a, unsigned slot, bool of_state,
+                        double seconds)
+{
+    struct admin_revert **at = find_revert(a, slot, of_state), *r = *at;
 
     if (seconds <= 0) {
         if (r)
             drop_revert(at);
         return true;
     }
-    if (!r) {
-        r = calloc(1, sizeof *r);
-        if (!r)
-            return false;
-        r->admin = a;
-        r->slot = slot;
-        r->weight = board_weight(a->env.board, slot);
-        timer_init(&r->timer, a->env.base, on_revert, r);
-        r->next = a->reverts;
-        a->reverts = r;
-    }
+    if (!r)
+        r = new_revert(a, slot, of_state);
+    if (!r)
+        return false;
     timer_at(&r->timer, clock_now() + clock_from_seconds(seconds));
     return true;
 }
@@ -261,7 +278,8 @@ void admin_operate(struct admin_call *call)
                      wrong);
         return;
     }
-    if (!plan_revert(a, t->slot, w.seconds)) {
+    if ((w.has_state && !plan_revert(a, t->slot, true, w.seconds)) ||
+        (w.weight >= 0 && !plan_revert(a, t->slot, false, w.seconds))) {
         admin_refuse(call, 503, "server_error", "gateway_oom",
                      "not enough memory");
         return;

@@ -234,7 +234,7 @@ static bool begins(lua_State *L, lua_Debug *ar)
     return ar->what[0] != 'C';
 }
 
-/* where(level or function) -> "file:line" or "" */
+/* where(level, function or coroutine) -> "file:line" or "" */
 static int host_where(lua_State *L)
 {
     char where[256] = "";
@@ -247,7 +247,10 @@ static int host_where(lua_State *L)
         lua_pushstring(L, where);
         return 1;
     }
-    vm_where(L, (int)luaL_optinteger(L, 1, 1), where, sizeof where);
+    if (lua_isthread(L, 1))
+        vm_where(lua_tothread(L, 1), 0, where, sizeof where);
+    else
+        vm_where(L, (int)luaL_optinteger(L, 1, 1), where, sizeof where);
     lua_pushstring(L, where);
     return 1;
 }

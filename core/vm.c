@@ -19,11 +19,6 @@
  * 500 bytes each; with this much of ours the whole fits 256 KiB. */
 #define STACK_BYTES (112 * KIB)
 
-#define TRACE_LEVELS 24
-
-/* A level costs as many steps as it is deep: a deep stack would take seconds. */
-#define WHERE_LEVELS 200
-
 /* The address is the error value of a kill: policies have no light userdata. */
 static const char kill_value;
 
@@ -108,72 +103,6 @@ long vm_meter_stop(struct vm *vm)
     return (long)vm->bytes - (long)vm->meter_base;
 }
 
-/* -- where ----------------------------------------------------------------- */
-
-bool vm_ours(const char *source)
-{
-    return strncmp(source, "@lua/leme/", 10) == 0;
-}
-
-/* Neither this nor vm_trace allocates: they run while memory is refused. */
-void vm_where(lua_State *L, int level, char *out, size_t size)
-{
-    int end = level + WHERE_LEVELS;
-    lua_Debug ar;
-
-    for (; level < end && lua_getstack(L, level, &ar); level++) {
-        if (!lua_getinfo(L, "Sl", &ar) || ar.currentline < 1 ||
-            vm_ours(ar.source))
-            continue;
-        snprintf(out, size, "%s:%d", ar.source + (*ar.source == '@'),
-                 ar.currentline);
-        return;
-    }
-    if (size)
-        *out = '\0';
-}
-
-static int trace_line(lua_State *of, lua_Debug *ar, char *out, size_t size)
-{
-    char at[280];
-
-    lua_getinfo(of, "Sln", ar);
-    if (ar->currentline > 0)
-        snprintf(at, sizeof at, "%s:%d", ar->source + (*ar->source == '@'),
-                 ar->currentline);
-    else
-        snprintf(at, sizeof at, "[C]");
-    if (*ar->what == 'm')
-        return snprintf(out, size, "%s: in main chunk", at);
-    if (ar->name && *ar->namewhat)
-        return snprintf(out, size, "%s: in %s '%s'", at, ar->namewhat,
-                        ar->name);
-    if (*ar->what == 'C')
-        return snprintf(out, size, "%s: in a C function", at);
-    return snprintf(out, size, "%s: in a function of line %d", at,
-                    ar->linedefined);
-}
-
-void vm_trace(lua_State *of, int level, char *out, size_t size)
-{
-    lua_Debug ar;
-    size_t used = 0;
-
-    *out = '\0';
-    for (int n = 0; lua_getstack(of, level + n, &ar); n++) {
-        if (used && used + 1 < size)
-            out[used++] = '\n';
-        if (n == TRACE_LEVELS) {
-            snprintf(out + used, size - used, "...");
-            return;
-        }
-        int length = trace_line(of, &ar, out + used, size - used);
-        if (length < 0 || (size_t)length >= size - used)
-            return;
-        used += (size_t)length;
-    }
-}
-
 /* -- faults ---------------------------------------------------------------- */
 
 /* The "file:line" that ${message} starts with. */
@@ -225,6 +154,19 @@ static void fault_message(struct vm_fault *f, lua_State *L, int index)
     }
 }
 
+/* A message that begins with a line of lua/leme begins with ${where} instead: the
+ * line of the policy that led there. The traceback has both. */
+static void place_message(struct vm_fault *f, const char *where)
+{
+    size_t old = *f->where ? strlen(f->where) : 0, new = strlen(where);
+    size_t rest = strlen(f->message + old);
+
+    if (!old || new + rest >= sizeof f->message)
+        return;
+    memmove(f->message + new, f->message + old, rest + 1);
+    memcpy(f->message, where, new);
+}
+
 static void fault_where(struct vm_fault *f, lua_State *L, int level)
 {
     char seen[sizeof f->where];
@@ -233,8 +175,10 @@ static void fault_where(struct vm_fault *f, lua_State *L, int level)
     if (*f->where && strncmp(f->where, "lua/leme/", 9) != 0)
         return;
     vm_where(L, level, seen, sizeof seen);
-    if (*seen)
-        memcpy(f->where, seen, sizeof seen);
+    if (!*seen)
+        return;
+    place_message(f, seen);
+    memcpy(f->where, seen, sizeof seen);
 }
 
 /* Message handler of the outermost protected call. */

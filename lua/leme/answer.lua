@@ -175,9 +175,10 @@ function answer.none(reason, chilled)
   }, Answer)
 end
 
+-- Can a route come to ${value}? What a service answered is for the policy only.
 function answer.is(value)
   local meta = getmetatable(value)
-  return meta == ANSWER or meta == REPLY
+  return meta == ANSWER and value[KIND] ~= "fetch" or meta == REPLY
 end
 
 function answer.is_reply(value)

@@ -26,8 +26,10 @@ function context.plan()
   return who and who.plan or now.plan
 end
 
--- Where our own files are: "lua/leme/" of "lua/leme/context.lua:23".
+-- Where our own files are: "lua/leme/" of "lua/leme/context.lua:23". The engine passes
+-- over them by itself.
 local own = (host.where(1) or ""):match("^(.-)context%.lua:") or ""
+local ours = own ~= "" and own or "lua/leme/"
 
 -- The innermost place that is not one of our files, or nil. A tail call
 -- (`return req:try(...)`) leaves no frame behind, so there may be none.
@@ -62,6 +64,25 @@ end
 -- its failing. The engine takes it out again.
 context.NONSENSE = "policy_bad_result: "
 
+-- What code of a policy raised, as its author should read it: ${message} begins with
+-- the line of the policy that led there, found from ${thread} (what died) on, or the
+-- policy's own place. Functions of the engine know only the line of ours that
+-- called them, and a suspension that cannot be has no line at all.
+function context.placed(message, thread)
+  local said = message
+  if message:sub(1, #ours) == ours then
+    said = message:match("^[^:]+:%d+: (.*)$") or message
+  elseif message:find("^[^:\n]+:%d+:") then
+    return message
+  end
+  said = said:gsub("^attempt to yield across a C%-call boundary$",
+    "a suspending call (req:try, leme.sleep, ...) was made where nothing can wait: inside"
+    .. " table.sort, string.gsub, a metamethod or the like")
+  local place = thread and host.where(thread) or ""
+  if place == "" then place = context.place() end
+  return place .. ": " .. said
+end
+
 -- A name for the state of something built here: place, and a count when one
 -- line builds several.
 function context.name_place()
@@ -73,7 +94,7 @@ function context.name_place()
   return seen == 1 and place or place .. "#" .. seen
 end
 
--- Routes that combinators made while a policy was loaded: ready to be run.
+-- Routes that combinators made while a policy was loaded, ready to be run: where.
 context.routes = {}
 
 -- ${route}, made by a combinator of those in ${list}. It is blind when no code of a
@@ -82,7 +103,7 @@ context.routes = {}
 function context.made(route, list)
   local blind = now.loading and now.loading.blind
   if not blind then return route end
-  context.routes[route] = true
+  context.routes[route] = outside() or now.loading.file
   if not list then return route end
   for i = 1, #list do
     if type(list[i]) == "function" and not blind[list[i]] then return route end
@@ -91,9 +112,41 @@ function context.made(route, list)
   return route
 end
 
+-- A misuse when ${options}, given to ${what}, is no table or has a key that the array
+-- ${allowed} lacks.
+function context.check_options(options, allowed, what)
+  if type(options) ~= "table" then
+    context.blame(("%s: expected options { %s }, got %s"):format(what,
+      table.concat(allowed, " =, ") .. " =", context.describe(options)))
+  end
+  for key in next, options do
+    local i = 1
+    while i <= #allowed and allowed[i] ~= key do i = i + 1 end
+    if i > #allowed then
+      context.blame(("%s: unknown option %q (expected %s)%s"):format(what, tostring(key),
+        table.concat(allowed, " "), context.hint(key, allowed)))
+    end
+  end
+end
+
+-- options[${name}], a number of at least ${low} and at most ${high}, or nil.
+-- ${expected}: the same in words.
+function context.number_of(options, name, what, expected, low, high)
+  local value = options[name]
+  if value == nil or type(value) == "number" and value >= low
+      and value <= (high or math.maxinteger) then
+    return value
+  end
+  context.blame(("%s: %s must be %s, got %s"):format(what, name, expected,
+    context.describe(value)))
+end
+
 -- "a number 3", "a table", "nil": for messages.
 function context.describe(value)
   local kind = type(value)
+  if getmetatable(value) == "leme.answer" then
+    return value.kind == "fetch" and "the answer of a service" or "an answer"
+  end
   if kind == "nil" then return "nil" end
   if kind == "string" then return ("the string %q"):format(value:sub(1, 60)) end
   if kind == "number" or kind == "boolean" then

@@ -96,28 +96,57 @@ local function check_status(status, low, what)
     context.describe(status)))
 end
 
+local ENGINES = { ["content-length"] = true, ["connection"] = true, ["transfer-encoding"] = true }
+
+-- Text = text, or nil. The engine looks again, but knows no line of a policy.
+local function check_headers(headers, what)
+  if headers == nil then return nil end
+  if type(headers) ~= "table" then
+    context.blame(("leme.%s: expected headers { [\"x-name\"] = \"value\" }, got %s"):format(what,
+      context.describe(headers)))
+  end
+  for name, value in pairs(headers) do
+    local kind = type(value)
+    if type(name) ~= "string" or kind ~= "string" and kind ~= "number" then
+      context.blame(("leme.%s: headers are text = text, got %s = %s"):format(what,
+        tostring(name), context.describe(value)))
+    end
+    if not name:find("^[%w_-]+$") or tostring(value):find("[%c]") or ENGINES[name:lower()] then
+      context.blame(("leme.%s: header %q cannot be sent%s"):format(what, name,
+        ENGINES[name:lower()] and ": the engine sends it" or ""))
+    end
+  end
+  return headers
+end
+
 -- leme.respond(text): a completion, or a stream of it, that says so. Or
 -- leme.respond(status, body, headers): these bytes.
 function leme.respond(status, body, headers)
   if body == nil and type(status) == "string" then return answer.words(status) end
   if body == nil and type(status) ~= "number" then status, body = 200, status end
   check_status(status, 200, "respond")
-  return answer.reply(status, body_of(body, "respond"), headers)
+  return answer.reply(status, body_of(body, "respond"), check_headers(headers, "respond"))
 end
 
 local REJECTIONS = { [400] = "caller_invalid_request", [401] = "caller_unauthenticated",
   [402] = "policy_budget_exceeded", [404] = "caller_unknown_model",
   [413] = "caller_too_large", [429] = "policy_rate_limited", [503] = "policy_no_route" }
 
+-- Clients do not wait as long, or do not come back at all when told a longer time.
+local RETRY_MAX <const> = 60
+
 -- leme.reject(status, why, { retry_after = seconds, error = name, headers = {} }).
 function leme.reject(status, why, options)
   check_status(status, 400, "reject")
   options = route.options_of(options, { "retry_after", "error", "headers" }, "reject")
   local headers = {}
-  for name, value in pairs(options.headers or {}) do headers[name] = value end
-  if options.retry_after then
-    headers["retry-after"] = tostring(math.ceil(options.retry_after))
-    headers["retry-after-ms"] = ("%d"):format(math.ceil(options.retry_after * 1000))
+  for name, value in pairs(check_headers(options.headers, "reject") or {}) do
+    headers[name] = value
+  end
+  local pause = route.number_of(options, "retry_after", "reject", "a number of seconds", 0)
+  if pause and pause <= RETRY_MAX then
+    headers["retry-after"] = ("%d"):format(math.ceil(pause))
+    headers["retry-after-ms"] = ("%d"):format(math.ceil(pause * 1000))
   end
   return answer.reply(status, body_of(why or "the policy refused", "reject"),
     next(headers) and headers, options.error or REJECTIONS[status] or "policy_denied")

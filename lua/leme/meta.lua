@@ -100,13 +100,15 @@ function leme.fastest(routes, options) end
 ---@return leme.RouteFunction
 function leme.cheapest(routes, options) end
 
----The same key to the same target; a lost target's keys spread. Targets only.
+---The same key to the same target; a lost target's keys spread. Targets only. nil is no
+---key: the request's own id is.
 ---@param routes leme.Routes
 ---@param options? { by: fun(req: leme.Request): string, factor: number }
 ---@return leme.RouteFunction
 function leme.hash(routes, options) end
 
 ---Shares of the traffic: { { 0.05, canary }, { 0.95, stable } }; the last takes the rest.
+---by keeps a key on its side; nil is no key, and chance decides.
 ---@param parts table[]
 ---@param options? { by: fun(req: leme.Request): string, salt: string }
 ---@return leme.RouteFunction
@@ -171,7 +173,8 @@ function leme.cache() end
 function leme.resume() end
 
 ---Call a declared service. Route; suspends. A failure is an answer with ok = false; `text`
----is the body's `text` member or the body, `json` the decoded body.
+---is the body's `text` member or the body, `json` the decoded body. It is for the policy: a
+---route may not return it.
 ---@param service string
 ---@param body? table|string
 ---@param limits? leme.Limits
@@ -190,7 +193,8 @@ function leme.sleep(seconds) end
 ---@return leme.Answer
 function leme.respond(status, body, headers) end
 
----A refusal. error: a word of the error vocabulary (default: by the status).
+---A refusal. error: a word of the error vocabulary (default: by the status). retry_after is
+---told up to 60 seconds: clients given more do not come back at all.
 ---@param status integer
 ---@param why? string
 ---@param options? { retry_after: number, error: string, headers: table<string, string> }

@@ -76,7 +76,10 @@ end
 
 -- How long to wait for the first: given, or its own 95th percentile.
 local function patience(after, req, first)
-  if type(after) == "function" then after = after(req) end
+  if type(after) == "function" then
+    after = route.number_of({ after = after(req) }, "after", "hedge",
+      "a function that returns a number of seconds", 0)
+  end
   if after then return after end
   local known = first and target.facts[first]
   local usual = known and host.quantile(known.index, "first_token", 0.95, 300)
@@ -91,7 +94,10 @@ function parallel.hedge(list, options)
   options = route.options_of(options, { "after", "share" }, "hedge")
   local items, list_of = walk.source(list, "hedge")
   local name = route.state_name("hedge")
-  local share = options.share or 0.05
+  local share = route.number_of(options, "share", "hedge", "between 0 and 1", 0, 1) or 0.05
+  if type(options.after) ~= "function" then
+    route.number_of(options, "after", "hedge", "a number of seconds or a function(req)", 0)
+  end
   return made(function(req, tried)
     local run = new_run(req, tried, items or walk.items(list_of, req))
     earn(name(), share)
@@ -140,11 +146,9 @@ end
 -- { share = of the requests (default 1), max_usd = }
 function parallel.shadow(what, copy, options)
   options = route.options_of(options, { "share", "max_usd" }, "shadow")
-  local list, mirror = walk.prepare { what }, walk.prepare { copy }
-  local share = options.share or 1
-  if type(share) ~= "number" or share < 0 or share > 1 then
-    context.blame("leme.shadow: share must be between 0 and 1, got " .. context.describe(share))
-  end
+  local list, mirror = route.one(what, "shadow"), route.one(copy, "shadow")
+  local share = route.number_of(options, "share", "shadow", "between 0 and 1", 0, 1) or 1
+  route.number_of(options, "max_usd", "shadow", "a number of US dollars", 0)
   return made(function(req, tried)
     if share > 0 and host.random() < share then
       local hidden = request.flagged(request.untried(req),

@@ -88,7 +88,11 @@ end
 -- { slack = 0.1 } (a share) of the least.
 function pick.min(list, fn, options)
   check(list, fn, "min")
-  local slack = options and options.slack or 0
+  local slack = 0
+  if options ~= nil then
+    context.check_options(options, { "slack" }, "leme.pick.min")
+    slack = context.number_of(options, "slack", "leme.pick.min", "a share of at least 0", 0) or 0
+  end
   local values, least = {}, math.huge
   for i = 1, #list do
     values[i] = number(fn(list[i]), "min")
@@ -149,9 +153,16 @@ end
 -- item above factor times the mean load is left to its successor.
 function pick.hash(list, key, options)
   check(list, nil, "hash", true)
+  if key == nil then context.blame("leme.pick.hash: expected a key as second argument, got nil") end
   local ordered = pick.order(list, "hash", key)
-  if not options or not options.load then return ordered[1] end
-  local limit = (options.factor or 1.25) * math.max(pick.mean(list, options.load) or 0, 1)
+  if options == nil then return ordered[1] end
+  context.check_options(options, { "load", "factor" }, "leme.pick.hash")
+  local factor = context.number_of(options, "factor", "leme.pick.hash", "a number of at least 1", 1)
+  if options.load == nil then
+    if not factor then return ordered[1] end
+    context.blame("leme.pick.hash: factor bounds the load, which load = a function of an item says")
+  end
+  local limit = (factor or 1.25) * math.max(pick.mean(list, options.load) or 0, 1)
   for i = 1, #ordered do
     if options.load(ordered[i]) <= limit then return ordered[i] end
   end

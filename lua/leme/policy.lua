@@ -84,7 +84,9 @@ local function prepare_route(made)
   if type(route) ~= "function" then
     made.run, made.target, made.blind = false, route, true
   else
-    if type(made.route) == "function" then made.where = place_of(made.route) or made.where end
+    if type(made.route) == "function" then
+      made.where = context.routes[made.route] or place_of(made.route) or made.where
+    end
     made.run, made.target, made.blind = route, false, now.loading.blind[route] or false
   end
   made.loud = (made.attempted or made.ended) and true or false

@@ -20,18 +20,21 @@ local KIND <const>, CHILLED <const>, TASK <const> = 9, 16, 17
 local FILTER_OF <const>, SHADOW <const> = 18, 19
 
 local LIMITS = { "connect", "first_token", "idle", "total", "min_speed", "hold" }
+local WITH_KEY = { "connect", "first_token", "idle", "total", "min_speed", "hold", "key" }
 local is_limit = {}
 for _, name in ipairs(LIMITS) do is_limit[name] = true end
 
-local function check_limits(limits)
+-- ${keys}: the name of a key may stand there as well (and was taken out).
+local function check_limits(limits, keys)
   if type(limits) ~= "table" then
     context.blame("limits: expected a table such as { first_token = 2.5 }, got "
       .. context.describe(limits))
   end
   for name, value in pairs(limits) do
     if not is_limit[name] then
-      context.blame(("limits: unknown limit %q (expected %s)%s"):format(tostring(name),
-        table.concat(LIMITS, " "), context.hint(name, LIMITS)))
+      context.blame(("limits: unknown limit %q (expected %s%s)%s"):format(tostring(name),
+        table.concat(LIMITS, " "), keys and " key" or "",
+        context.hint(name, keys and WITH_KEY or LIMITS)))
     end
     if not (type(value) == "number" and value > 0) and not (name == "hold" and value == "all") then
       context.blame(("limits: %s must be a positive number%s, got %s"):format(name,
@@ -216,7 +219,7 @@ end
 function request.run(req, fn)
   local a = fn(req)
   local plan = now.task.plan
-  if a and a == plan[plan.last] then return a end
+  if a and a == plan[plan.last] and not a[KIND] then return a end
   if not answer.is(a) then
     context.blame(context.NONSENSE .. "a route returned " .. context.describe(a)
       .. ", expected an answer (req:try ...), leme.respond or leme.reject")
@@ -273,7 +276,7 @@ local function try(req, route, limits)
   end
   local plan = who.plan
   check_open(plan)
-  if limits then check_limits(limits) end
+  if limits then check_limits(limits, true) end
   if to then return answered(who, begin(who, req, to, limits)) end
   if plan.req ~= req then task.plan_of(who, request.base(req)) end
   local fn = routes[route] and route or function_of(route)
@@ -289,7 +292,7 @@ local function start(req, route, limits)
   if type(limits) == "table" and limits.key ~= nil then
     route, limits = by_key(route, limits)
   end
-  if limits then check_limits(limits) end
+  if limits then check_limits(limits, true) end
   local to = known[route] or function_of(route)
   if pools[to] then to = rotation(to) end
   if type(to) ~= "function" then return begin(who, req, to, limits) end
@@ -337,7 +340,8 @@ local function relay(req, a, options)
     context.blame("req:relay: only the policy's own route may relay, not a route that was"
       .. " started beside it; return the answer instead")
   end
-  local resume = type(options) == "table" and options.resume or false
+  if options ~= nil then context.check_options(options, { "resume" }, "req:relay") end
+  local resume = options and options.resume or false
   if plan.relay and not resume then
     context.blame("req:relay: an answer was already relayed; to continue it on another"
       .. " target, pass { resume = true }")

@@ -30,18 +30,7 @@ route.state_name = state_name
 
 local function options_of(options, allowed, name)
   if options == nil then return {} end
-  if type(options) ~= "table" then
-    context.blame(("leme.%s: expected options { %s }, got %s"):format(name,
-      table.concat(allowed, " =, ") .. " =", context.describe(options)))
-  end
-  local is_allowed = {}
-  for _, key in ipairs(allowed) do is_allowed[key] = true end
-  for key in pairs(options) do
-    if not is_allowed[key] then
-      context.blame(("leme.%s: unknown option %q (expected %s)%s"):format(name, tostring(key),
-        table.concat(allowed, " "), context.hint(key, allowed)))
-    end
-  end
+  context.check_options(options, allowed, "leme." .. name)
   return options
 end
 route.options_of = options_of
@@ -62,9 +51,29 @@ local function targets_only(what, name)
   return nil, function(req) return check(list_of(req)) end
 end
 
-local function one(what)
+-- Numbers that options may be, and what is said of others.
+local SECONDS <const> = "a number of seconds"
+
+local function number_of(options, option, name, expected, low, high)
+  return context.number_of(options, option, "leme." .. name, expected, low, high)
+end
+
+-- options[${option}], a function of the request (or nil).
+local function function_of(options, option, name)
+  local fn = options[option]
+  if fn == nil or type(fn) == "function" then return fn end
+  context.blame(("leme.%s: %s must be a function(req), got %s"):format(name, option,
+    context.describe(fn)))
+end
+
+local function one(what, name)
+  if what == nil then
+    context.blame(("leme.%s: expected a route (a target name, a function, or a list of routes),"
+      .. " got nil"):format(name))
+  end
   return walk.prepare { what }
 end
+route.one, route.number_of = one, number_of
 
 -- Weights by number, of the choice that is being made.
 local scratch = {}
@@ -119,7 +128,8 @@ end
 -- requests" and not for how long.
 function route.fallback(what, options)
   local list, list_of = walk.source(what, "fallback")
-  local rest = options_of(options, { "rest" }, "fallback").rest
+  local rest = number_of(options_of(options, { "rest" }, "fallback"), "rest", "fallback",
+    SECONDS, 0)
   return made(function(req, tried)
     return walk.in_order(req, tried, list, list_of, rest)
   end, list or {})
@@ -204,7 +214,8 @@ end
 function route.fastest(list, options)
   options = options_of(options, { "metric", "tau" }, "fastest")
   local items, list_of = targets_only(list, "fastest")
-  local tau = options.tau or 15
+  local tau = number_of(options, "tau", "fastest", "a positive number of seconds", 1e-3) or 15
+  if options.metric ~= nil then target.check_metric(options.metric, "leme.fastest") end
   local streaming = expected(options.metric or "first_token", tau)
   local complete = expected(options.metric or "total", tau)
   return chooser(items, list_of, function(pool, req)
@@ -216,9 +227,10 @@ end
 -- over. { output = tokens expected when the request has no max_tokens }
 function route.cheapest(list, options)
   options = options_of(options, { "output" }, "cheapest")
+  local expected_output = number_of(options, "output", "cheapest", "a number of tokens", 0) or 500
   local items, list_of = targets_only(list, "cheapest")
   local function fitting(req)
-    local input, output = req.tokens or 0, req.max_tokens or options.output or 500
+    local input, output = req.tokens or 0, req.max_tokens or expected_output
     local fits = pick.filter(items or walk.items(list_of, req), function(t)
       local room = t.context
       if not room or room >= input + (req.max_tokens or 0) then return true end
@@ -243,14 +255,16 @@ end
 function route.hash(list, options)
   options = options_of(options, { "by", "factor" }, "hash")
   local fixed, list_of = targets_only(list, "hash")
-  local by = options.by or session_of
+  local by = function_of(options, "by", "hash") or session_of
+  local factor = number_of(options, "factor", "hash", "a number of at least 1", 1)
   return made(function(req, tried)
     local items = fixed or walk.items(list_of, req)
     local key = by(req)
-    local order = pick.order(items, "hash", key == nil and req.id or key)
-    if options.factor then
+    if key == nil then key = req.id end
+    local order = pick.order(items, "hash", key)
+    if factor and #items > 0 then
       local function load(t) return t.inflight end
-      local first = pick.hash(items, key, { load = load, factor = options.factor })
+      local first = pick.hash(items, key, { load = load, factor = factor })
       order = pick.without(order, first)
       table.insert(order, 1, first)
     end
@@ -259,9 +273,11 @@ function route.hash(list, options)
 end
 
 -- { { 0.05, canary }, { 0.95, stable } }: a share of the traffic each. { by =
--- fn(req), salt = } keeps one key on one side. The last takes the rest.
+-- fn(req), salt = } keeps one key on one side; without a key it is chance. The last
+-- takes the rest.
 function route.split(parts, options)
   options = options_of(options, { "by", "salt" }, "split")
+  local by = function_of(options, "by", "split")
   if type(parts) ~= "table" or #parts == 0 then
     context.blame("leme.split: expected { { share, route }, ... }, got "
       .. context.describe(parts))
@@ -272,17 +288,17 @@ function route.split(parts, options)
     if type(part) ~= "table" or type(part[1]) ~= "number" or part[2] == nil then
       context.blame(("leme.split: part %d must be { share, route }"):format(i))
     end
-    shares[i], routes[i] = part[1], one(part[2])
+    number_of({ share = part[1] }, "share", "split", "from 0 to 1", 0)
+    shares[i], routes[i] = part[1], one(part[2], "split")
     sum = sum + part[1]
   end
   if sum > 1 + 1e-9 then
     context.blame(("leme.split: the shares add up to %s, expected at most 1"):format(sum))
   end
-  local salt = options.salt or context.name_place()
+  local salt = options.salt == nil and context.name_place() or tostring(options.salt)
   return made(function(req, tried)
-    local chance
-    if options.by then chance = host.bucket(tostring(options.by(req)), salt)
-    else chance = host.random() end
+    local key = by and by(req)
+    local chance = key == nil and host.random() or host.bucket(tostring(key), salt)
     local side = #routes
     for i = 1, #routes - 1 do
       chance = chance - shares[i]
@@ -298,7 +314,7 @@ function route.when(test, yes, no)
     context.blame("leme.when: expected a function(req) as the test, got "
       .. context.describe(test))
   end
-  local on, off = one(yes), no ~= nil and one(no)
+  local on, off = one(yes, "when"), no ~= nil and one(no, "when")
   return made(function(req, tried)
     local side = test(req) and on or off
     if not side then return walk.nothing({ "the condition does not hold" }, false) end
@@ -311,8 +327,10 @@ end
 -- Longer than max, or than the request has left: not at all.
 function route.retry(what, options)
   options = options_of(options, { "times", "base", "max" }, "retry")
-  local times, base, max = options.times or 2, options.base or 0.25, options.max or 5
-  local list = one(what)
+  local times = number_of(options, "times", "retry", "a number of at least 1", 1) or 2
+  local base = number_of(options, "base", "retry", SECONDS, 0) or 0.25
+  local max = number_of(options, "max", "retry", SECONDS, 0) or 5
+  local list = one(what, "retry")
   return made(function(req)
     local last
     for n = 1, times do
@@ -331,7 +349,7 @@ end
 
 -- ${what} under limits of its own; a tighter one from outside still holds.
 function route.limit(what, limits)
-  local list = one(what)
+  local list = one(what, "limit")
   request.check_limits(limits)
   return made(function(req, tried)
     return walk.in_order(request.limited(req, limits), tried, list)
@@ -341,7 +359,7 @@ end
 -- ${what} with the request changed: fields, or a function(req) -> fields (or a
 -- view that req:with returned).
 function route.rewrite(what, edit)
-  local list = one(what)
+  local list = one(what, "rewrite")
   if type(edit) ~= "table" and type(edit) ~= "function" then
     context.blame("leme.rewrite: expected fields or a function(req) -> fields, got "
       .. context.describe(edit))
@@ -357,7 +375,7 @@ end
 -- fn(text, event, answer) sees each event of the answer before the client does:
 -- nil keeps it, false drops it, a string replaces its text, a table the event.
 function route.filter(what, fn)
-  local list = one(what)
+  local list = one(what, "filter")
   if type(fn) ~= "function" then
     context.blame("leme.filter: expected a function(text, event, answer), got "
       .. context.describe(fn))

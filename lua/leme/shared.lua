@@ -105,6 +105,7 @@ local function define_limits(into, key)
       context.blame("leme.shared.take: expected { rate =, burst = }, got "
         .. context.describe(options))
     end
+    context.check_options(options, { "rate", "burst" }, "leme.shared.take")
     local rate = positive(options.rate, "take", "rate")
     return host.take(full, amount(n, "take", 1), rate,
       positive(options.burst, "take", "burst", math.max(rate, 1)))
@@ -117,6 +118,7 @@ local function define_limits(into, key)
       context.blame("leme.shared.reserve: expected { limit =, window = }, got "
         .. context.describe(options))
     end
+    context.check_options(options, { "limit", "window", "ttl" }, "leme.shared.reserve")
     local window = positive(options.window, "reserve", "window")
     n = amount(n, "reserve", 1)
     local id = host.reserve(full, n, positive(options.limit, "reserve", "limit"), window,

@@ -78,10 +78,17 @@ local function index_of(view, method)
     context.describe(view)))
 end
 
-local function check_metric(metric, method)
+local function check_metric(metric, what, more)
   if is_metric[metric] or metric == "success" then return end
-  context.blame(("t:%s: metric must be one of %s or success, got %s"):format(
-    method, table.concat(METRICS, " "), context.describe(metric)))
+  context.blame(("%s: metric must be one of %s%s or success, got %s"):format(
+    what, more or "", table.concat(METRICS, " "), context.describe(metric)))
+end
+
+-- One that is measured, for ${what}.
+function target.check_metric(metric, what)
+  if is_metric[metric] then return end
+  context.blame(("%s: metric must be one of %s, got %s"):format(what,
+    table.concat(METRICS, " "), context.describe(metric)))
 end
 
 local function check_seconds(value, method, what)
@@ -92,7 +99,7 @@ end
 
 function methods.ewma(view, metric, tau)
   local i = index_of(view, "ewma")
-  check_metric(metric, "ewma")
+  check_metric(metric, "t:ewma")
   check_seconds(tau, "ewma", "the time constant")
   if metric == "success" then
     local errors = host.ewma(i, "error", tau)
@@ -103,7 +110,7 @@ end
 
 function methods.quantile(view, metric, q, window)
   local i = index_of(view, "quantile")
-  check_metric(metric, "quantile")
+  check_metric(metric, "t:quantile")
   check_seconds(window, "quantile", "the window")
   if type(q) ~= "number" or q < 0 or q > 1 then
     context.blame("t:quantile: q must be between 0 and 1, got " .. context.describe(q))
@@ -130,7 +137,7 @@ function methods.count(view, metric, window)
   local i = index_of(view, "count")
   check_seconds(window, "count", "the window")
   if metric == "attempt" then return (host.window(i, "error", window)) end
-  check_metric(metric, "count")
+  check_metric(metric, "t:count", "attempt ")
   local count, sum = host.window(i, metric == "success" and "error" or metric, window)
   if metric == "error" then return sum end
   if metric == "success" then return count - sum end
@@ -159,10 +166,7 @@ end
 function methods.eject(view, options)
   local i = index_of(view, "eject")
   options = options or {}
-  if type(options) ~= "table" then
-    context.blame("t:eject: expected { base =, max = } in seconds, got "
-      .. context.describe(options))
-  end
+  context.check_options(options, { "base", "max", "why" }, "t:eject")
   local base, max = options.base or 3, options.max or 300
   check_seconds(base, "eject", "base")
   check_seconds(max, "eject", "max")

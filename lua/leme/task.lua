@@ -65,9 +65,12 @@ local function idle_coroutine()
 end
 task.idle_coroutine = idle_coroutine
 
--- An error value as text; what is not a string has no place of its own.
-local function raise(message)
-  if type(message) == "string" then error(message, 0) end
+-- An error value as text; what is not a string has no place of its own. ${thread}:
+-- the coroutine that died of it.
+local function raise(message, thread)
+  if type(message) == "string" then
+    error(thread and context.placed(message, thread) or message, 0)
+  end
   error(("%s: raised %s, expected a message"):format(context.place(),
     context.describe(message)), 0)
 end
@@ -86,7 +89,7 @@ local function returned(who, ok, mark, result)
     if who == who.plan then return conclude(who, result) end
     return finished(who, result)
   end
-  if not ok then return raise(mark) end
+  if not ok then return raise(mark, who.co) end
   if not who.wait then
     raise(where(who) .. ": coroutine.yield was called outside a coroutine"
       .. " of the policy's own; to pause, use leme.sleep(seconds)")
@@ -367,17 +370,18 @@ local function leave_children(plan)
 end
 
 -- What the client gets for a failure without an attempt.
-local function failure(a)
-  if a[ERROR] == "policy_no_route" then
-    return 503, a.reason and "no target is left: " .. a.reason or "no target is left"
-  end
-  return a[STATUS] > 0 and a[STATUS] or 502, "the service did not answer"
+local function refusal(a)
+  return a.reason and "no target is left: " .. a.reason or "no target is left"
 end
 
 -- What is not the answer of the last attempt. True when the route runs again:
 -- all its targets cool down, and "all are cooling" must not mean "all are refused".
 local function settle_on(plan, result)
-  if getmetatable(result) == "leme.answer" then
+  if getmetatable(result) == "leme.answer" and answer.is(result) then
+    if not result[ANSWERED] then
+      raise(plan.policy.where .. ": " .. context.NONSENSE .. "the route returned what req:start"
+        .. " gave, which has not answered yet: req:await(it) is its answer")
+    end
     if result[CHILLED] and not plan.forced then
       plan.forced, plan.odd = true, true
       resume(plan, task.force, plan.req, plan.policy.run)
@@ -385,8 +389,7 @@ local function settle_on(plan, result)
     end
     if result[KIND] then
       cancel_rest(plan)
-      local status, why = failure(result)
-      push("reply", status, why, false, result[ERROR], false)
+      push("reply", 503, refusal(result), false, result[ERROR], false)
     else
       push("relay", result[ID], false, false, false, false)
     end
@@ -417,7 +420,7 @@ function conclude(plan, result)
   if plan.relay then
     check_relayed(plan, result)
   else
-    if result and result == plan[plan.last] and not result[KIND] then
+    if result and result == plan[plan.last] and result[ANSWERED] and not result[KIND] then
       push("relay", result[ID], false, false, false, false)
     elseif settle_on(plan, result) then
       return

@@ -47,13 +47,29 @@ local derived = {}
 function derived.messages(r)
   return { { role = "user", content = rawget(r, "question") or "Hello" } }
 end
+function derived.tags() return {} end
+
+-- What a message says: its content, or the texts among its parts.
+local function words_in(message)
+  local content = message.content
+  if type(content) == "string" then return content end
+  local words = {}
+  for _, part in ipairs(type(content) == "table" and content or {}) do
+    if type(part.text) == "string" then words[#words + 1] = part.text end
+  end
+  return table.concat(words, "\n")
+end
+
 function derived.question(r)
-  local last = r.messages[#r.messages]
-  return last and type(last.content) == "string" and last.content or ""
+  for i = #r.messages, 1, -1 do
+    if r.messages[i].role == "user" then return words_in(r.messages[i]) end
+  end
+  return ""
 end
 function derived.system(r)
-  local first = r.messages[1]
-  return first and first.role == "system" and first.content or nil
+  for _, message in ipairs(r.messages) do
+    if message.role == "system" or message.role == "developer" then return words_in(message) end
+  end
 end
 function derived.tokens(r)
   local bytes = 0

@@ -47,7 +47,7 @@ end
 local function called(item, req, tried)
   local a = item(req, tried)
   local plan = now.task.plan
-  if a and (a == plan[plan.last] or answer.is(a)) then return a end
+  if a and (a == plan[plan.last] and not a[KIND] or answer.is(a)) then return a end
   context.blame(context.NONSENSE .. "a route returned " .. context.describe(a)
     .. ", expected an answer (req:try ...)")
 end

@@ -263,13 +263,61 @@ local MISUSE = {
     "inside a coroutine of the policy's own" },
   { 'function(req) local x = leme.reject(200, "x") return x end', "expected a status of 400 to 599" },
   { 'function(req) leme.shared.set("x", {}) end', "expected a number, boolean or string" },
+  -- What a route may not come to.
+  { 'function(req) local h = req:start "a/1" return h end',
+    "policies/spec.lua:3: policy_bad_result: the route returned what req:start gave" },
+  -- Options of what is not a combinator, misspelt.
+  { 'function(req) local t = leme.pick.min(leme.targets(), function() return 1 end, { slac = 1 }) return t end',
+    'policies/spec.lua:3: leme.pick.min: unknown option "slac" (expected slack); did you mean "slack"?' },
+  { 'function(req) local t = leme.pick.min(leme.targets(), function() return 1 end, { slack = "x" }) return t end',
+    "slack must be a share of at least 0, got the string" },
+  { 'function(req) local t = leme.pick.hash(leme.targets(), nil) return t end', "leme.pick.hash: expected a key" },
+  { 'function(req) local t = leme.pick.hash(leme.targets(), "k", { factor = 2 }) return t end',
+    "leme.pick.hash: factor bounds the load" },
+  { 'function(req) local x = leme.shared.take("x", 1, { rate = 1, brust = 2 }) return x end', 'did you mean "burst"?' },
+  { 'function(req) local x = leme.shared.reserve("x", 1, { limit = 1, window = 1, tll = 2 }) return x end',
+    'did you mean "ttl"?' },
+  { 'function(req) leme.target("a/1"):eject { bas = 1 } end', 't:eject: unknown option "bas"' },
+  { 'function(req) local a = req:relay(req:try "a/1", { resum = true }) return a end', 'did you mean "resume"?', "answers" },
+  { 'function(req) local a = req:try("a/1", { keyy = "main" }) return a end', 'did you mean "key"?' },
+  { 'function(req) local n = leme.target("a/1"):count("requests", 60) return n end',
+    "metric must be one of attempt connect" },
+  -- Refusals.
+  { 'function(req) local a = leme.reject(429, "x", { retry_after = "soon" }) return a end',
+    "policies/spec.lua:3: leme.reject: retry_after must be a number of seconds" },
+  { 'function(req) local a = leme.reject(429, "x", { retry_after = -3 }) return a end',
+    "retry_after must be a number of seconds, got the number -3" },
+  { 'function(req) local a = leme.reject(403, "x", { headers = "a: b" }) return a end',
+    "leme.reject: expected headers" },
+  { 'function(req) local a = leme.respond(200, "x", { ["x-a"] = {} }) return a end',
+    "leme.respond: headers are text = text, got x-a = a table" },
+  { 'function(req) local a = leme.reject(403, "x", { headers = { ["x-a"] = "a\\r\\nb: c" } }) return a end',
+    'policies/spec.lua:3: leme.reject: header "x-a" cannot be sent' },
+  { 'function(req) local a = leme.respond(200, "x", { ["Content-Length"] = "9" }) return a end',
+    'header "Content-Length" cannot be sent: the engine sends it' },
+  -- The line is the policy's, also of what our own files or the engine raise.
+  { 'function(req) leme.remove(nil, 1) end', "policies/spec.lua:3: " },
+  { 'function(req) error("mine", 2) end', "policies/spec.lua:3: mine" },
+  { 'leme.fallback(function(req) end)', "policies/spec.lua:3: expected a list of routes" },
+  { 'leme.rewrite("a/1", function(req) end)', "policies/spec.lua:3: req:with: expected a table of fields" },
+  { 'function(req) local l = { 2, 1 } table.sort(l, function(a, b) leme.sleep(1) return a < b end) end',
+    "policies/spec.lua:3: a suspending call (req:try, leme.sleep, ...) was made where nothing can wait" },
 }
+
+-- What a service answers may not become the client's answer, however it comes there.
+local FETCHED = 'function(r) return leme.fetch("facts", {}) end'
+for _, expression in ipairs { FETCHED, 'leme.fallback { ' .. FETCHED .. ', "a/1" }',
+  'function(req) return req:try(' .. FETCHED .. ') end' } do
+  MISUSE[#MISUSE + 1] = { expression,
+    "returned the answer of a service, expected an answer (req:try ...)", "answers" }
+end
 
 describe("misuse in a route", function()
   for i, row in ipairs(MISUSE) do
     it(("row %d: %s"):format(i, row[1]), function()
       local hand = engine('\n' .. route(row[1]))
       local ok, message = pcall(hand.begin)
+      if row[3] then ok, message = pcall(hand.ok, 1) end
       assert.is_false(ok)
       assert.truthy(message:find(row[2], 1, true), message)
     end)
@@ -290,6 +338,33 @@ local BAD_FILES = {
   { 'return leme.policy { name = "p", route = "a/1", every = { [10] = 3 } }', "policy.every: expected" },
   { 'return leme.policy { name = "p", route = "model" }', 'use leme.targets("model")' },
 }
+
+-- Combinators: what they take, they say where they are built, not when a request
+-- comes there.
+for _, row in ipairs {
+  { 'leme.retry(pair)', 'policies/spec.lua:2: leme.retry: expected a route (a target name, ' },
+  { 'leme.limit(pair, { total = 1 })', "leme.limit: expected a route" },
+  { 'leme.filter(pair, function() end)', "leme.filter: expected a route" },
+  { 'leme.rewrite(pair, {})', "leme.rewrite: expected a route" },
+  { 'leme.when(function() end)', "leme.when: expected a route" },
+  { 'leme.shadow(pair, "a/1")', "leme.shadow: expected a route" },
+  { 'leme.shadow("a/1", pair)', "leme.shadow: expected a route" },
+  { 'leme.split { { 0.5, "a/1" }, { -0.5, "b/2" } }', "share must be from 0 to 1, got the number -0.5" },
+  { 'leme.split({ { 1, "a/1" } }, { by = "x-user" })', 'by must be a function(req), got the string "x-user"' },
+  { 'leme.hash({ "a/1" }, { by = "x-user" })', "policies/spec.lua:2: leme.hash: by must be a function(req)" },
+  { 'leme.hash({ "a/1" }, { factor = "2" })', "factor must be a number of at least 1" },
+  { 'leme.retry("a/1", { times = 0 })', "times must be a number of at least 1" },
+  { 'leme.retry("a/1", { base = "x" })', "base must be a number of seconds" },
+  { 'leme.fallback({ "a/1" }, { rest = "7" })', "rest must be a number of seconds" },
+  { 'leme.fastest({ "a/1" }, { metric = "latency" })', "leme.fastest: metric must be one of connect" },
+  { 'leme.fastest({ "a/1" }, { tau = 0 })', "tau must be a positive number" },
+  { 'leme.cheapest({ "a/1" }, { output = "x" })', "output must be a number of tokens" },
+  { 'leme.hedge({ "a/1" }, { share = "5%" })', "share must be between 0 and 1" },
+  { 'leme.hedge({ "a/1" }, { after = "p95" })', "after must be a number of seconds or a function(req)" },
+  { 'leme.shadow("a/1", "b/2", { max_usd = "1" })', "max_usd must be a number of US dollars" },
+} do
+  BAD_FILES[#BAD_FILES + 1] = { "local pair local r = " .. row[1] .. " return r, pair", row[2] }
+end
 
 describe("a bad policy file", function()
   for i, row in ipairs(BAD_FILES) do

@@ -203,6 +203,48 @@ describe("hash", function()
   end)
 end)
 
+describe("a request without a key", function()
+  it("is hashed by its own id, under a bound of the load as well", function()
+    local w = setup('leme.hash({ "a/1", "b/2", "c/3" }, { by = function(req)'
+      .. ' return req.headers["x-user"] end, factor = 1.25 })')
+    local by = counts(w, 60)
+    assert.truthy((by["a/1"] or 0) > 0 and (by["b/2"] or 0) + (by["c/3"] or 0) > 0)
+  end)
+  it("finds nobody when there is nobody", function()
+    local w = setup "leme.hash(function() return {} end, { factor = 1.25 })"
+    assert.equal("policy_no_route", w:request().error)
+  end)
+  it("takes a side of a split by chance: all on one side would be no share", function()
+    local w = setup('leme.split({ { 0.5, "a/1" }, { 0.5, "b/2" } }, { by = function(req)'
+      .. ' return req.headers["x-user"] end })')
+    local by = counts(w, 60)
+    assert.truthy((by["a/1"] or 0) > 10 and (by["b/2"] or 0) > 10)
+  end)
+end)
+
+describe("the world of a test", function()
+  it("has requests as the engine has them: tags, texts in parts, the user's last word", function()
+    local w = setup [[function(req)
+      return leme.respond(200, { tags = req.tags, question = req.question, system = req.system })
+    end]]
+    local parts = { { type = "text", text = "one" }, { type = "image_url" }, { type = "text", text = "two" } }
+    local r = w:request { messages = { { role = "user", content = "first" },
+      { role = "developer", content = "rules" }, { role = "user", content = parts },
+      { role = "assistant", content = "said" } } }
+    assert.same({ tags = {}, question = "one\ntwo", system = "rules" },
+      (require "dkjson").decode(r.body))
+    assert.equal("x", w:request { tags = { team = "x" } }.body:match '"team":"(%w+)"')
+  end)
+end)
+
+describe("a refusal's retry_after", function()
+  it("is told up to a minute: longer ones keep clients from coming back", function()
+    local w = setup 'function(req) return leme.reject(429, "x", { retry_after = tonumber(req.question) }) end'
+    assert.same({ ["retry-after"] = "3", ["retry-after-ms"] = "2500" }, w:request { question = "2.5" }.headers)
+    assert.same({}, w:request { question = "61" }.headers)
+  end)
+end)
+
 describe("a route that is a function", function()
   it("knows what was tried when it asks for it, wherever it stands", function()
     for _, expression in ipairs {

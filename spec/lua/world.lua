@@ -30,6 +30,16 @@ local function where(level)
     local info = debug.getinfo(level, "S")
     return info.short_src .. ":" .. info.linedefined
   end
+  if type(level) == "thread" then
+    for i = 0, 24 do
+      local info = debug.getinfo(level, i, "Sl")
+      if not info then return "" end
+      if info.currentline > 0 and not info.short_src:find("lua/leme/", 1, true) then
+        return info.short_src .. ":" .. info.currentline
+      end
+    end
+    return ""
+  end
   local info = debug.getinfo(level + 1, "Sl")
   if not info or info.currentline < 1 then return "" end
   return info.short_src .. ":" .. info.currentline

@@ -604,6 +604,26 @@ def a_drained_target_is_passed_over_until_it_is_ready():
         status_is(leme("target", "drain", "one/zzz", cwd=path), 1)
 
 
+def state_of(path, name="one/a"):
+    done = leme("status", "--format", "json", cwd=path)
+    found = [t for t in json.loads(done.stdout)["targets"]["targets"] if t["id"] == name][0]
+    return found["state"], found["operator_weight"]
+
+
+@promise
+def a_word_for_a_time_ends_and_no_other_with_it():
+    """A weight took away the end of a drain, and the end of a weight took away a drain."""
+    with pair(settings='model "list" { "one/a", "one/b" }') as (_, path):
+        for words in (["drain", "one/a", "--for", "1"], ["weight", "one/a", "3"],
+                      ["maint", "one/b"], ["weight", "one/b", "2", "--for", "1"]):
+            status_is(leme("target", *words, cwd=path), 0)
+        expect(state_of(path) == ("drain", 3), state_of(path))
+        expect(state_of(path, "one/b") == ("maint", 2), state_of(path, "one/b"))
+        time.sleep(1.3)
+        expect(state_of(path) == ("ready", 3), state_of(path))
+        expect(state_of(path, "one/b") == ("maint", 1), state_of(path, "one/b"))
+
+
 # --- mock ------------------------------------------------------------------------------
 
 
