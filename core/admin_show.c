@@ -203,13 +203,65 @@ static void redact(struct admin_call *call, size_t from)
                                                   out->len - from);
 }
 
-/* What ?model=, ?target=, ?error_type= and ?client= ask for. */
-static bool asked_for(const struct admin_call *call, const struct record_blob *b)
+/* Which records are asked for by ?since= (Unix seconds), ?min_ms= and ?cursor=
+ * (the id of the last one shown before). */
+struct search {
+    us_t since, least;
+    char cursor[256];
+    bool begun;                     /* is what comes older than the cursor? */
+};
+
+/* *${out} in seconds of ${unit}; unchanged without the parameter. */
+static bool read_time(struct admin_call *call, const char *name, double unit,
+                      us_t *out)
+{
+    char text[32], *end;
+    int len = admin_value(call, name, text, sizeof text);
+    double n;
+
+    if (len < 0)
+        return true;
+    n = strtod(text, &end);
+    if (len == 0 || *end || !(n >= 0 && n < 1e12)) {
+        admin_refuse(call, 400, "invalid_request_error", "invalid_query",
+                     "since is a number of seconds since 1970, min_ms one of "
+                     "milliseconds");
+        return false;
+    }
+    *out = (us_t)(n * unit * (double)US_PER_S);
+    return true;
+}
+
+static bool read_search(struct admin_call *call, struct search *s)
+{
+    memset(s, 0, sizeof *s);
+    s->begun = admin_value(call, "cursor", s->cursor, sizeof s->cursor) <= 0;
+    if (!s->begun && !ring_find(call->admin->env.ring, s->cursor,
+                                strlen(s->cursor))) {
+        admin_refuse(call, 400, "invalid_request_error", "invalid_query",
+                     "the record that cursor names is not kept (any more)");
+        return false;
+    }
+    return read_time(call, "since", 1, &s->since) &&
+           read_time(call, "min_ms", 1e-3, &s->least);
+}
+
+/* What ?model=, ?target=, ?error_type=, ?client= and ${s} ask for. */
+static bool asked_for(const struct admin_call *call, struct search *s,
+                      const struct record_blob *b)
 {
     static const char *const names[] = {"model", "target", "error_type",
                                         "client"};
     char want[256];
     int len;
+
+    if (!s->begun) {
+        record_id(b, want, sizeof want);
+        s->begun = strcmp(want, s->cursor) == 0;
+        return false;
+    }
+    if (!record_reaches(b, s->since, s->least))
+        return false;
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         len = admin_value(call, names[i], want, sizeof want);
@@ -223,31 +275,39 @@ void admin_requests(struct admin_call *call)
 {
     size_t n = admin_number(call, "limit", REQUESTS_SHOWN, REQUESTS_MOST);
     const struct ring *ring = call->admin->env.ring;
-    const struct record_blob *b;
+    const struct record_blob *b = NULL;
     struct buf *out = call->out;
-    bool first = true;
+    char last[256] = "";
+    struct search search;
     size_t from, shown = 0;
 
     refresh(call);
+    if (!read_search(call, &search))
+        return;
     buf_adds(out, "{\"requests\":[");
     from = out->len;
     for (size_t i = 0; shown < n && (b = ring_newest(ring, i)); i++) {
         size_t before = out->len;
 
-        if (!asked_for(call, b))
+        if (!asked_for(call, &search, b))
             continue;
-        if (!first)
+        if (shown)
             buf_addc(out, ',');
         if (record_line(b, out) || out->data[out->len - 1] != '\n') {
             out->len = before;
             continue;
         }
         out->len--;
-        first = false;
+        record_id(b, last, sizeof last);
         shown++;
     }
     redact(call, from);
-    buf_addf(out, "],\"kept\":%zu}", ring_count(ring));
+    buf_addc(out, ']');
+    if (b && shown == n)
+        admin_text(out, "next", last);
+    else
+        buf_adds(out, ",\"next\":null");
+    buf_addf(out, ",\"kept\":%zu}", ring_count(ring));
 }
 
 void admin_request(struct admin_call *call)

@@ -466,3 +466,11 @@ bool record_matches(const struct record_blob *blob, const char *field,
                    memcmp(v[fields[i].at].s, want, len) == 0;
     return false;
 }
+
+bool record_reaches(const struct record_blob *blob, us_t since, us_t least)
+{
+    struct value b[MAX_FIELDS], e[MAX_FIELDS];
+
+    return find_entry(blob, RECORD_begin, b) && find_entry(blob, RECORD_end, e) &&
+           b[B_TS].i >= since && e[E_TOTAL].i >= least;
+}

@@ -85,6 +85,8 @@ int record_line(const struct record_blob *b, struct buf *out);
 bool record_matches(const struct record_blob *b, const char *field,
                     const char *want, size_t len);
 /** The request id; "" when there is no begin entry. */
+/** Has it begun at ${since} (wall clock) or later, and lasted ${least} or longer? */
+bool record_reaches(const struct record_blob *b, us_t since, us_t least);
 void record_id(const struct record_blob *b, char *out, size_t size);
 
 #endif

@@ -233,7 +233,8 @@ static enum error_type may_start(struct flight *f)
 static const char *refusal_text(enum error_type e)
 {
     if (e == ERROR_policy_attempts_exhausted)
-        return "the attempts of this request are used up";
+        return "this request may make no more attempts, or none at this target "
+               "that has answered or may not be asked again";
     if (e == ERROR_provider_rate_limited)
         return "the target is at its own limit (max_in_flight or rpm)";
     return "the deadline of the request has passed";

@@ -5,6 +5,7 @@
 import json
 import re
 import threading
+import time
 
 from lib import (Wrong, chat, check, equal, fails, main, promise, request,
                  says, silent, streams, within)
@@ -178,6 +179,30 @@ def search(w):
         check(there in found, "not found by " + query, found)
         check(not_there not in found, "found by " + query, found)
     equal(server.admin("GET", "/v1/requests/nothing").status, 404, "unknown")
+
+
+@promise("records can be found by when they began and how long they took, page "
+         "by page", daemon=True)
+def pages(w):
+    server = w.leme("settings { workers = 1 }", a=w.upstream())
+    made = [server.chat().id for _ in range(5)]
+    server.record(made[-1])
+
+    def found(query):
+        answer = server.admin("GET", "/v1/requests?" + query)
+        equal(answer.status, 200, "status of " + query)
+        return [r["id"] for r in answer.json["requests"]], answer.json["next"]
+
+    page, cursor = found("limit=2")
+    equal((page, cursor), (made[:2:-1], made[3]), "first page")
+    page, cursor = found("limit=2&cursor=" + cursor)
+    equal((page, cursor), ([made[2], made[1]], made[1]), "second page")
+    equal(found("limit=2&cursor=" + cursor), ([made[0]], None), "last page")
+    equal(found("since=4000000000"), ([], None), "of the future")
+    equal(len(found("since=%d.5&min_ms=0" % (time.time() - 60))[0]), 5, "of now")
+    equal(found("min_ms=3600000"), ([], None), "of an hour")
+    for query in ("since=yesterday", "min_ms=", "cursor=nobody"):
+        equal(server.admin("GET", "/v1/requests?" + query).status, 400, query)
 
 
 # -- metrics -------------------------------------------------------------------
