@@ -336,6 +336,25 @@ end }
 
 
 @promise
+def a_misspelt_function_of_ours_is_named_with_its_line():
+    text = """local leme = require "leme"
+local words = require "words"
+local route = words.fast or leme.%s { "one/a" }
+return leme.policy { name = "p", route = route }
+"""
+    with folder(leme__lua=PLAIN % ("", 9), policy__lua=text % "falback",
+                words__lua="return { slow = function() end }") as path:
+        wrong = leme("check", cwd=path)
+        with open(os.path.join(path, "policy.lua"), "w", encoding="utf-8") as file:
+            file.write(text % "fallback")
+        right = leme("check", cwd=path)
+    status_is(wrong, 1)
+    expect('policy.lua:3: error: leme has no falback; did you mean "fallback"?' in wrong.stdout,
+           wrong.stdout)
+    status_is(right, 0)
+
+
+@promise
 def strict_makes_warnings_fail():
     with folder(odd__lua=ODD) as path:
         lenient = leme("check", "odd.lua", cwd=path)
