@@ -90,11 +90,17 @@ static void take_code(struct wrong *w, struct json_view v)
         snprintf(w->code, sizeof w->code, "%ld", (long)n);
 }
 
-/* Google's details: reasons, and quotas counted by the day. */
+/* Google's details: reasons, and quotas counted by the day. Anthropic's: the word
+ * that its clients act on. */
 static void take_details(struct wrong *w, struct json_view list)
 {
     struct json_view item, quota;
 
+    if (json_view_kind(list) == JSON_OBJECT) {
+        item = json_view_get(list, "error_code");
+        add_mark(w, item);
+        take(w->code, sizeof w->code, item);
+    }
     for (size_t i = 1; i <= 8 && (item = json_view_at(list, i)).len; i++) {
         add_mark(w, json_view_get(item, "reason"));
         quota = json_view_get(item, "violations");

@@ -46,6 +46,7 @@ struct row {
  * anything. The first row that fits any of them wins. The numbers are Zhipu's.
  */
 static const struct row words[] = {
+    {INVALID, ON_CALLER, {"thread_*"}},
     {CONTEXT, ON_ANY,
      {"context_length_exceeded", "context_window_exceeded", "too_many_tokens",
       "model_context_window_exceeded", "exceed_context_size_error",

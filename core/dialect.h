@@ -159,8 +159,8 @@ int surface_stream_failure(struct policy_state *s, int stream,
 /** An error answer's body, and header lines ending in LF. *${status} becomes
  * what this client expects of it. */
 int surface_failure(struct policy_state *s, const struct surface_context *c,
-                    enum error_type e, int *status, const char *message,
-                    struct buf *out, char *headers, size_t headers_size);
+                    enum error_type e, int *status, const char *code,
+                    const char *message, struct buf *out, char *headers, size_t headers_size);
 int surface_count_tokens(struct policy_state *s, const char *surface,
                          const char *text, size_t len, struct buf *out,
                          struct dialect_fault *fault);

@@ -86,8 +86,8 @@ int surface_stream_failure(struct policy_state *s, int stream,
 }
 
 int surface_failure(struct policy_state *s, const struct surface_context *x,
-                    enum error_type e, int *status, const char *message,
-                    struct buf *out, char *headers, size_t headers_size)
+                    enum error_type e, int *status, const char *code,
+                    const char *message, struct buf *out, char *headers, size_t headers_size)
 {
     const struct error_row *row = errors_row(e);
     struct call_out c = {
@@ -95,7 +95,7 @@ int surface_failure(struct policy_state *s, const struct surface_context *x,
         .take = take_failure, .out = out, .headers = headers,
         .headers_size = headers_size, .status = status,
         .args = {name_arg(x->surface), name_arg(row->name), number_arg(*status),
-                 name_arg(row->type), name_arg(row->code), name_arg(message),
+                 name_arg(row->type), name_arg(code), name_arg(message),
                  name_arg(x->id), name_arg(x->verb)}};
 
     return dialect_call(&c);

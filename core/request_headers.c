@@ -31,6 +31,13 @@ void relay_header(struct buf *b, const char *name, const char *value)
     buf_add(b, "\r\n", 2);
 }
 
+/* Anthropic's clients look for it under its name there; errors have it already. */
+void relay_own_id(struct buf *b, const struct request *r)
+{
+    if (r->in.op == REQUEST_MESSAGES)
+        relay_header(b, "request-id", r->id);
+}
+
 /* What every answer of the engine says about itself. */
 struct buf *relay_headers(struct request *r, const struct flight *f)
 {

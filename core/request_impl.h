@@ -353,6 +353,7 @@ void call_note_edits(struct request *r, const struct json_extra *extra, size_t n
 /** What every answer of the engine says about itself, as whole lines in the
  * loop's scratch; ${f} may be NULL. */
 struct buf *relay_headers(struct request *r, const struct flight *f);
+void relay_own_id(struct buf *b, const struct request *r);
 void relay_header(struct buf *b, const char *name, const char *value);
 /** The first byte of the answer is about to leave. */
 void relay_note_first(struct request *r);
@@ -402,6 +403,7 @@ int request_surface_answer(struct request *r, const char *text, size_t len,
                            struct buf *out);
 /** The body of an error answer, and more header lines; the status to send. */
 int request_surface_error(struct request *r, enum error_type e, int status,
+                          const char *code,
                           const char *message, struct buf *headers,
                           struct buf *body);
 /** Content type of a stream to this client; what keeps its connection alive. */

@@ -25,6 +25,7 @@ static void begin_stream(struct request *r, const struct flight *f)
 {
     struct buf *b = relay_headers(r, f);
 
+    relay_own_id(b, r);
     relay_header(b, "content-type", request_stream_type(r));
     buf_adds(b, "cache-control: no-cache\r\nx-accel-buffering: no\r\n");
     reply_head(r->in.reply, 200, b->data, b->len, -1);
@@ -51,6 +52,13 @@ static void upstream_id(const struct request *r, const char *theirs, struct buf 
 
 /* -- errors ---------------------------------------------------------------- */
 
+/* Of the caller's own mistake the provider's code says more than ours. */
+static const char *code_of(const struct flight *f, enum error_type e)
+{
+    return f && f->code[0] && e == ERROR_provider_invalid_request
+               ? f->code : errors_row(e)->code;
+}
+
 static void error_object(const struct flight *f, enum error_type e,
                          const char *message, struct buf *out)
 {
@@ -63,12 +71,8 @@ static void error_object(const struct flight *f, enum error_type e,
         buf_add_json(out, f->param, strlen(f->param));
     else
         buf_adds(out, "null");
-    /* Of the caller's own mistake the provider's code says more than ours. */
     buf_adds(out, ",\"code\":");
-    if (f && f->code[0] && e == ERROR_provider_invalid_request)
-        buf_add_json(out, f->code, strlen(f->code));
-    else
-        buf_addf(out, "\"%s\"", row->code);
+    buf_add_json(out, code_of(f, e), strlen(code_of(f, e)));
     buf_addf(out, ",\"error_type\":\"%s\"}}", row->name);
 }
 
@@ -112,7 +116,8 @@ static void answer_error(struct request *r, const struct flight *f,
 
     buf_init(&body, 8 * KIB);
     if (request_has_surface(r))
-        status = request_surface_error(r, e, status, message, b, &body);
+        status = request_surface_error(r, e, status, code_of(f, e), message, b,
+                                       &body);
     if (body.len == 0)
         error_object(f, e, message, &body);
     if (!memmem(b->data, b->len, "\r\ncontent-type:", 15))
@@ -213,6 +218,7 @@ static void send_whole(struct request *r, struct flight *f, const char *text,
         bytes = theirs.data;
         len = theirs.len;
     }
+    relay_own_id(b, r);
     relay_header(b, "content-type", "application/json");
     if (ts->request_id[0])
         upstream_id(r, ts->request_id, b);

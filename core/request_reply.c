@@ -18,6 +18,7 @@ static struct buf *op_headers(struct request *r, const struct op *op)
 {
     struct buf *b = relay_headers(r, NULL);
 
+    relay_own_id(b, r);
     buf_add(b, op->headers, op->headers_len);
     if (!has_type(op))
         relay_header(b, "content-type",
@@ -103,6 +104,7 @@ static struct buf *stream_headers(struct request *r, const struct op *op)
     if (!request_has_surface(r))
         return op_headers(r, op);
     b = relay_headers(r, NULL);
+    relay_own_id(b, r);
     for (const char *next; line < end; line = next) {
         const char *lf = memchr(line, '\n', (size_t)(end - line));
 

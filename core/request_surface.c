@@ -176,12 +176,13 @@ int request_surface_answer(struct request *r, const char *text, size_t len,
 
 /* An answer without a body is left to the caller. */
 static int write_error(struct policy_state *s, const struct surface_context *c,
-                       enum error_type e, int status, const char *message,
-                       struct buf *headers, struct buf *body)
+                       enum error_type e, int status, const char *code,
+                       const char *message, struct buf *headers,
+                       struct buf *body)
 {
     char lines[256] = "";
 
-    surface_failure(s, c, e, &status, message, body, lines, sizeof lines);
+    surface_failure(s, c, e, &status, code, message, body, lines, sizeof lines);
     for (char *line = lines; *line;) {
         size_t n = strcspn(line, "\n");
 
@@ -193,12 +194,12 @@ static int write_error(struct policy_state *s, const struct surface_context *c,
 }
 
 int request_surface_error(struct request *r, enum error_type e, int status,
-                          const char *message, struct buf *headers,
+                          const char *code, const char *message, struct buf *headers,
                           struct buf *body)
 {
     struct surface_context c = context_of(r);
 
-    return write_error(r->state, &c, e, status, message, headers, body);
+    return write_error(r->state, &c, e, status, code, message, headers, body);
 }
 
 void request_foreign_error(struct requests *rs, const char *surface,
@@ -212,7 +213,8 @@ void request_foreign_error(struct requests *rs, const char *surface,
 
     buf_init(&plain, 8 * KIB);
     request_error(e, message, id, headers, &plain);
-    write_error(rs->state, &c, e, status, message, headers, body);
+    write_error(rs->state, &c, e, status, errors_row(e)->code, message, headers,
+                body);
     if (body->len == 0)
         buf_add(body, plain.data, plain.len);
     buf_free(&plain);

@@ -57,7 +57,8 @@ bool server_is_mistral(const struct conn *c)
 }
 
 /* Of the list of models path and method are the same for OpenAI's clients and
- * Anthropic's; the headers tell them apart. */
+ * Anthropic's, and a path that is not there is nobody's; the headers tell them
+ * apart. */
 const char *server_surface(const struct conn *c, const struct asked *a)
 {
     if (a->gemini)
@@ -66,7 +67,8 @@ const char *server_surface(const struct conn *c, const struct asked *a)
         return "messages";
     if (a->route == ROUTE_MISTRAL || a->route == ROUTE_MISTRAL_EMBED)
         return "mistral";
-    if (a->route != ROUTE_MODELS && a->route != ROUTE_MODEL)
+    if (a->route != ROUTE_MODELS && a->route != ROUTE_MODEL &&
+        a->route != ROUTE_NONE)
         return NULL;
     if (server_is_mistral(c))
         return "mistral";

@@ -173,6 +173,9 @@ function translate.request(name, text, facts)
   if not body then return nil, "gateway_internal", why end
   local d = dialect.find(name)
   local made, refusal, left
+  if EMBEDS[facts.api] and not d.embeddings and d.wire ~= "openai" then
+    return nil, "provider_model_gone", name .. " has no embeddings"
+  end
   if GEMINI[facts.api] then
     left = common.ledger(name, facts)
     if d.wire ~= "gemini" then carried.leave(body, d, left) end

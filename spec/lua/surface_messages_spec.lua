@@ -378,6 +378,26 @@ describe("an error of /v1/messages", function()
     end)
   end
 
+  it("tells clients that leave the conversation here to send it whole", function()
+    local made, word, message = s:request(value [[{"model":"m","max_tokens":9,
+      "thread":{"type":"continue","previous_message_id":"msg_1"},
+      "messages":[{"role":"user","content":"and then?"}]}]])
+    assert.is_nil(made)
+    assert.equal("caller_invalid_request", word)
+    local body, _, status = s.failure(word, 400, "", "invalid_request", message, ctx())
+    assert.equal(404, status)
+    assert.same({ error_code = "thread_not_found" }, body.error.details)
+    assert.equal("not_found_error", body.error.type)
+    assert.is_nil(s.failure("provider_invalid_request", 400, "", "other", "x", ctx()).error.details)
+  end)
+
+  it("takes a conversation that a client would have kept here", function()
+    local made = s:request(value [[{"model":"m","max_tokens":9,"thread":{"type":"create"},
+      "messages":[{"role":"user","content":"hi"}]}]])
+    assert.is_nil(made.body.thread)
+    assert.same({ "dropped thread: conversations are not kept here" }, made.notes)
+  end)
+
   it("says that a prompt is too long in the words clients look for", function()
     local body = s.failure("provider_context_too_long", 400, "", "", "9 over 8", ctx())
     assert.equal("prompt is too long: 9 over 8", body.error.message)

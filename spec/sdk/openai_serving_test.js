@@ -28,6 +28,24 @@ async function deadPort() {
   return port;
 }
 
+// -- what a format has no word for --------------------------------------------------
+
+test("anthropic has no embeddings: another target serves them, alone it says so", async (w) => {
+  const up = await w.upstream((call) => call.json(200, {
+    object: "list", model: "y", data: [{ object: "embedding", index: 0, embedding: [0.5] }] }));
+  const leme = await w.leme({}, { config: `
+    provider "a" { base = "http://127.0.0.1:${await deadPort()}", key = "k",
+                   dialect = "anthropic" }
+    provider "b" { base = "http://127.0.0.1:${up.port}/v1", key = "k" }
+    model "m" { "a/x", "b/x" }
+    model "alone" { "a/x" }` });
+  const openai = w.openai(leme), ask = { input: "x", encoding_format: "float" };
+  await openai.embeddings.create({ model: "m", ...ask });
+  assert.deepEqual(up.calls.map((call) => call.path), ["/v1/embeddings"]);
+  await assert.rejects(openai.embeddings.create({ model: "alone", ...ask }), (e) =>
+    e.status === 404 && e.message.includes("anthropic has no embeddings"));
+});
+
 // -- fallback ----------------------------------------------------------------------
 
 const failures = {

@@ -42,6 +42,12 @@ static void the_body_decides_before_the_status(void)
         {__LINE__, 413, CLASS(rate_limited),
          "{\"error\":{\"message\":\"Request too large on tokens per minute\","
          "\"code\":\"rate_limit_exceeded\"}}"},
+        {__LINE__, 404, CLASS(invalid_request),
+         "{\"type\":\"error\",\"error\":{\"type\":\"not_found_error\",\"message\":"
+         "\"x\",\"details\":{\"error_code\":\"thread_not_found\"}}}"},
+        {__LINE__, 409, CLASS(invalid_request),
+         "{\"error\":{\"message\":\"x\",\"details\":{\"error_code\":"
+         "\"thread_already_continued\"}}}"},
         {__LINE__, 429, CLASS(rate_limited),
          "{\"message\":\"Too many tokens, please wait\"}"},
         {__LINE__, 400, CLASS(content_filtered),
@@ -241,6 +247,9 @@ static void the_sentence_is_found_wherever_a_vendor_puts_it(void)
         {__LINE__, "{\"error\":{\"message\":\"Provider returned error\","
                    "\"metadata\":{\"raw\":\"{\\\"message\\\":\\\"Real\\\"}\"}}}",
          "Real", "", ""},
+        {__LINE__, "{\"type\":\"error\",\"error\":{\"type\":\"not_found_error\","
+                   "\"message\":\"Gone\",\"details\":{\"error_code\":"
+                   "\"thread_not_found\"}}}", "Gone", "thread_not_found", ""},
         {__LINE__, "Not Found", "Not Found", "", ""},
         {__LINE__, "<html><head><TITLE>502 Bad Gateway</TITLE></head>",
          "502 Bad Gateway", "", ""},

@@ -157,15 +157,15 @@ local KINDS = { invalid = "invalid_request_error", key = "authentication_error",
   billing = "billing_error", forbidden = "permission_error", model = "not_found_error",
   timeout = "timeout_error", large = "request_too_large", rate = "rate_limit_error",
   quota = "rate_limit_error", server = "api_error", overload = "overloaded_error",
-  context = "invalid_request_error", filter = "invalid_request_error" }
+  context = "invalid_request_error", filter = "invalid_request_error", thread = "not_found_error" }
 
 local function error_of(fault, ctx)
   local message = fault.message
   if fault.kind == "model" then message = "model: " .. ctx.model end
   if fault.kind == "context" then message = "prompt is too long: 200001 tokens > 200000 maximum" end
   if fault.kind == "filter" then message = "Output blocked by content filtering policy" end
-  return { type = "error", error = { type = KINDS[fault.kind], message = message },
-    request_id = "req_mock" }
+  return { type = "error", request_id = "req_mock", error = { type = KINDS[fault.kind],
+    message = message, details = fault.code and { error_code = fault.code } } }
 end
 
 function anthropic.failure(fault, ctx)

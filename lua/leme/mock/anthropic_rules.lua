@@ -12,7 +12,7 @@ local FIELDS = {}
 for name in ([[model messages max_tokens system temperature top_p top_k stop_sequences stream
     tools tool_choice metadata thinking service_tier output_config container mcp_servers
     context_management cache_control inference_geo speed fallbacks user_profile_id
-    diagnostics]]):gmatch "%S+" do
+    diagnostics thread]]):gmatch "%S+" do
   FIELDS[name] = true
 end
 
@@ -181,6 +181,14 @@ local function open_object(schema)
   return false
 end
 
+-- A mock remembers nothing: a thread that begins is a request like others, none goes on.
+local function thread_fault(thread)
+  if type(thread) == "table" and thread.type == "continue" then
+    return { status = 404, kind = "thread", code = "thread_not_found",
+      message = "thread: not found" }
+  end
+end
+
 local function settings_fault(body, model, counting)
   for key, value in pairs(body) do
     if not FIELDS[key] and given(value) ~= nil then
@@ -207,8 +215,8 @@ end
 -- The first thing that is wrong with a request, or nil. ${counting}: only its tokens
 -- are asked for.
 function rules.check(body, model, counting)
-  return settings_fault(body, model, counting) or messages_fault(body) or tools_fault(body)
-    or thinking_fault(body)
+  return thread_fault(given(body.thread)) or settings_fault(body, model, counting)
+    or messages_fault(body) or tools_fault(body) or thinking_fault(body)
 end
 
 return rules

@@ -81,7 +81,8 @@ local function config_fault(config)
     or schema_fault(given(config.responseSchema), "generation_config.response_schema")
   if fault then return fault end
   if (config.responseSchema or config.responseJsonSchema)
-      and config.responseMimeType ~= "application/json" then
+      and config.responseMimeType ~= "application/json"
+      and config.responseMimeType ~= "text/x.enum" then
     return invalid "a response schema needs response_mime_type application/json"
   end
   local thinking = given(config.thinkingConfig)

@@ -6,6 +6,7 @@ local common = require "leme.dialect.common"
 local blocks = require "leme.surface.blocks"
 local wire = require "leme.surface.wire"
 local names = require "leme.surface.names"
+local threads = require "leme.surface.threads"
 
 local NULL = host.null
 
@@ -272,9 +273,14 @@ function Stream:failure(error_type, status, message)
   return self.out:take()
 end
 
-function messages.failure(error_type, status, _, _, message, ctx)
-  return { type = "error", error = error_of(error_type, status, message), request_id = ctx.id },
-    { ["request-id"] = ctx.id }
+function messages.failure(error_type, status, _, code, message, ctx)
+  local said, other = error_of(error_type, status, message), nil
+  if message == threads.lost then
+    code, other = "thread_not_found", 404
+    said.type = "not_found_error"
+  end
+  if threads.codes[code] then said.details = { error_code = code } end
+  return { type = "error", error = said, request_id = ctx.id }, { ["request-id"] = ctx.id }, other
 end
 
 function messages.ping()

@@ -4,6 +4,7 @@
 local host = require "leme.host"
 local common = require "leme.dialect.common"
 local ledger = require "leme.surface.ledger"
+local threads = require "leme.surface.threads"
 
 local Reader = {}
 Reader.__index = Reader
@@ -398,7 +399,7 @@ local NATIVE = { "context_management", "mcp_servers", "container", "cache_contro
   "inference_geo", "speed", "fallbacks", "user_profile_id", "anthropic_beta" }
 local READ = { model = true, messages = true, system = true, max_tokens = true, stream = true,
   tools = true, tool_choice = true, thinking = true, output_config = true, output_format = true,
-  stop_sequences = true, metadata = true, service_tier = true, betas = true }
+  stop_sequences = true, metadata = true, service_tier = true, betas = true, thread = true }
 for _, key in ipairs(NUMBERS) do READ[key] = true end
 for _, key in ipairs(NATIVE) do READ[key] = true end
 
@@ -420,6 +421,9 @@ function Reader:others(body, out)
   if limit ~= nil and not out.max_completion_tokens then
     self:bad("max_tokens", "expected a whole number")
   end
+  if common.given(body.thread) ~= nil then
+    self:note("dropped thread: conversations are not kept here")
+  end
   for key, value in pairs(body) do
     if not READ[key] and common.given(value) ~= nil then
       self:note("dropped %s: Anthropic's messages have no such member", key)
@@ -432,6 +436,8 @@ return function(body)
   if type(body) ~= "table" then
     return nil, "caller_invalid_request", "the body: expected a JSON object"
   end
+  local thread = common.table(common.given(body.thread))
+  if thread.type == "continue" then return nil, "caller_invalid_request", threads.lost end
   local reader = setmetatable({ messages = host.array {}, notes = host.array {} }, Reader)
   if not common.filled(body.model) then reader:bad("model", "expected the name of a model") end
   local stream = body.stream == true
