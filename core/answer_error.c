@@ -422,6 +422,8 @@ static int by_status(int status)
     case 404:
     case 410:
         return MODEL;
+    case 407:           /* of the operator's proxy: as over CONNECT */
+        return ERROR_provider_connect;
     case 408:
         return TIMEOUT;
     case 409:

@@ -4,9 +4,11 @@
  */
 #include "config_impl.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 static bool is_token(const char *text)
 {
@@ -242,6 +244,29 @@ static void check_urls(const struct config_spot *s, struct provider *p)
                      s->what);
 }
 
+/* Like all files it stands beside the configuration unless it says where; a
+ * handshake would fail for want of it, and not say so. */
+static void find_ca_file(const struct config_spot *s, struct provider *p)
+{
+    const char *dir = s->l->c->dir;
+    size_t size;
+    char *path;
+
+    if (!p->ca_file)
+        return;
+    if (p->ca_file[0] != '/') {
+        size = strlen(dir) + strlen(p->ca_file) + 2;
+        path = config_keep_array(s->l, size, 1);
+        if (!path)
+            return;
+        snprintf(path, size, "%s/%s", dir, p->ca_file);
+        p->ca_file = path;
+    }
+    if (access(p->ca_file, R_OK))
+        config_wrong(s->l, s->line, "ca_file", "%s: \"ca_file\": cannot read "
+                     "%s: %s", s->what, p->ca_file, strerror(errno));
+}
+
 static void check_dialect(const struct config_spot *s, const char *dialect)
 {
     const char *near;
@@ -286,6 +311,7 @@ static void apply_known(const struct config_spot *s, struct provider_draft *d,
                     (known && !own_base ? known->native : 0);
     p->usage = d->usage ? d->usage - 1 : known ? known->usage : USAGE_ASK;
     check_urls(s, p);
+    find_ca_file(s, p);
     check_auth(s, d);
     check_key(s, d, clean && known && !known->keyless && !own_base);
 }

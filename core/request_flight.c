@@ -219,7 +219,8 @@ static void flight_broke(struct flight *f, const struct transfer_state *ts)
                detail[0] ? detail : "the provider ended before it answered");
 }
 
-/* Gather a body of an error or a side call. true when it is whole. */
+/* Gather a body of an error or a side call. true when it is whole, or as much of
+ * it is here as is looked at: the rest may never end. */
 static bool gather(struct flight *f, const struct transfer_state *ts, size_t max)
 {
     size_t len;
@@ -230,7 +231,7 @@ static bool gather(struct flight *f, const struct transfer_state *ts, size_t max
         transfer_take(f->transfer, len);
     if (len)
         f->last_data = clock_now();
-    return ts->ended;
+    return ts->ended || len > room;
 }
 
 static const char *kept_bytes(const struct flight *f)
@@ -240,13 +241,22 @@ static const char *kept_bytes(const struct flight *f)
 
 static void read_service(struct flight *f, const struct transfer_state *ts)
 {
-    if (!gather(f, ts, CEIL_ANSWER_BYTES / 8))
+    const size_t max = CEIL_ANSWER_BYTES / 8;
+    size_t len;
+    bool over;
+
+    transfer_bytes(f->transfer, &len);
+    over = len > max - f->kept.len;
+    if (!gather(f, ts, max))
         return;
     if (ts->error != ERROR_none) {
         flight_broke(f, ts);
         return;
     }
-    if (f->status / 100 == 2) {
+    if (over && f->status / 100 == 2) {
+        flight_end(f, ERROR_provider_bad_response,
+                   "the service's answer is larger than 4 MiB");
+    } else if (f->status / 100 == 2) {
         f->first_at = clock_now();
         f->ok = true;
         flight_end(f, ERROR_none, NULL);

@@ -131,7 +131,6 @@ bool native_alone(struct request *r, const struct model *m)
     return r->in.op == REQUEST_MESSAGES && !holds_ours(r) && native_only(r, m);
 }
 
-
 void native_end(struct request *r)
 {
     r->plan.native = NULL;

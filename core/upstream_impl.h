@@ -106,6 +106,16 @@ struct exchange {
     bool deaf;                  /* the provider takes no more of the request */
 };
 
+/** What is known of looking up one name. */
+struct lookup {
+    uint64_t host;              /* hash; 0: free */
+    unsigned busy;              /* under way */
+    unsigned left;              /* given up by us, not by the resolver */
+    us_t left_at;               /* the last of them */
+    us_t answered;              /* the resolver's last answer */
+    us_t probe_at;              /* when one may look again */
+};
+
 struct transfer {
     struct upstream *upstream;
     struct shard *shard;        /* while libcurl works on it; or NULL */
@@ -131,6 +141,7 @@ struct transfer {
     bool paused;
     bool has_news;
     bool resuming;              /* waits for the deferred event */
+    struct lookup *lookup;      /* of its name, under way; or NULL */
     bool opened;                /* a socket, for this attempt */
     bool repeated;              /* libcurl sent the request again, because a
                                    connection was lost before any answer */
@@ -167,6 +178,7 @@ struct shard {
 };
 
 #define MAX_SHARDS 64u
+#define MAX_LOOKUPS 256u            /* names looked after; more go unwatched */
 #define UPSTREAM_INBOX 65536u       /* bytes read at once at most */
 
 struct upstream {
@@ -176,6 +188,7 @@ struct upstream {
     struct event *deferred;     /* work for the next turn of the loop */
     struct socket_slot **sockets;   /* by descriptor; owned */
     size_t nsockets;
+    struct lookup lookups[MAX_LOOKUPS];
     struct transfers running;   /* all that were started and not released */
     struct transfer_queue news;
     struct transfer_queue resume;
@@ -259,6 +272,12 @@ int upstream_on_interest(CURL *easy, curl_socket_t fd, int what, void *shard,
 void upstream_forget_connects(const struct transfer *t);
 unsigned upstream_socket_count(const struct upstream *u, uint64_t origin);
 void upstream_socket_free(struct upstream *u);
+
+/* upstream_lookup.c */
+/** CURLOPT_RESOLVER_START_FUNCTION: not 0 refuses a name that is stuck. */
+int upstream_on_lookup(void *resolver, void *reserved, void *transfer);
+/** ${t} looks no longer: the resolver has ${answered}, or it gave up. */
+void upstream_lookup_end(struct transfer *t, bool answered);
 
 /* upstream_head.c */
 void upstream_head_init(struct head *h);

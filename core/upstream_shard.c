@@ -30,6 +30,7 @@ static void conclude(struct transfer *t, CURLcode result)
 {
     int fd;
 
+    upstream_lookup_end(t, result != CURLE_OPERATION_TIMEDOUT);
     if (!t->exchange.dialing) {
         upstream_shard_remove(t);
         upstream_conclude(t, result);
@@ -233,6 +234,7 @@ void upstream_shard_remove(struct transfer *t)
 
     if (!s)
         return;
+    upstream_lookup_end(t, false);
     curl_multi_remove_handle(s->multi, t->easy);
     t->shard = NULL;
     if (--s->busy == 0 && s->index > 0)

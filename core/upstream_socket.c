@@ -135,6 +135,7 @@ curl_socket_t upstream_on_open(void *arg, curlsocktype purpose,
                     address->protocol);
 
     (void)purpose;
+    upstream_lookup_end(t, true);
     if (fd < 0)
         return CURL_SOCKET_BAD;
     s = slot_new(t->upstream, fd);

@@ -82,8 +82,19 @@ local function forget_cache_marks(list)
   end
 end
 
+local NAMED = { properties = true, ["$defs"] = true, definitions = true }
+local VALUES = { enum = true, const = true, default = true, required = true, examples = true }
+local is_strict
+
+local function all_strict(schemas, depth)
+  for _, schema in pairs(schemas) do
+    if not is_strict(schema, depth) then return false end
+  end
+  return true
+end
+
 -- What OpenAI calls strict: objects are closed and all of their members required.
-local function is_strict(schema, depth)
+function is_strict(schema, depth)
   if type(schema) ~= "table" then return true end
   if depth > 40 then return false end
   local properties = schema.properties
@@ -96,21 +107,26 @@ local function is_strict(schema, depth)
     end
   end
   for key, value in pairs(schema) do
-    if key ~= "enum" and key ~= "const" and key ~= "default" and key ~= "required"
-        and not is_strict(value, depth + 1) then
-      return false
-    end
+    local fine = VALUES[key] or type(value) ~= "table"
+      or (NAMED[key] and all_strict or is_strict)(value, depth + 1)
+    if not fine then return false end
   end
   return true
 end
 
 -- Anthropic's strict schemas may have members that can be left out; OpenAI refuses those.
-local function loosen(body)
+local function loosen(body, ledger)
   local named = common.table(common.table(body.response_format).json_schema)
-  if named.strict and not is_strict(named.schema, 0) then named.strict = false end
+  if named.strict and not is_strict(named.schema, 0) then
+    named.strict = false
+    ledger:note "response_format: its schema is not strict as OpenAI means it"
+  end
   for _, tool in ipairs(common.table(body.tools)) do
     local fn = common.table(common.table(tool)["function"])
-    if fn.strict and not is_strict(fn.parameters, 0) then fn.strict = nil end
+    if fn.strict and not is_strict(fn.parameters, 0) then
+      fn.strict = nil
+      ledger:note("tool " .. tostring(fn.name) .. ": strict is left out")
+    end
   end
 end
 
@@ -119,13 +135,16 @@ local SWITCHED = { qwen = true, deepseek = true, switch = true }
 local USER_MOST = 64 -- characters OpenAI takes; Claude Code's own are longer
 
 -- What a client of /v1/messages said to Anthropic alone is not for others.
-local function take_carriers(d, body, api)
+local function take_carriers(d, body, api, ledger)
   if d.wire == "anthropic" then return end
   if api == "messages" then
-    loosen(body)
-    tool_names.shorten(body)
+    loosen(body, ledger)
+    tool_names.shorten(body, ledger)
     local user = common.text(body.user)
-    if user and #user > USER_MOST then body.user = common.letters(user, USER_MOST) end
+    if user and #user > USER_MOST then
+      body.user = common.letters(user, USER_MOST)
+      ledger:note(("user: letters made of it, for it has more than %d"):format(USER_MOST))
+    end
     if common.table(common.given(body.thinking)).type == "disabled" and body.reasoning_effort == nil
         and SWITCHED[common.table(d.vendor).think or ""] then
       body.reasoning_effort = "none"
@@ -181,9 +200,9 @@ function translate.request(name, text, facts)
     if d.wire ~= "gemini" then carried.leave(body, d, left) end
     if left.refused then return nil, "provider_invalid_request", left.refused end
   elseif OURS[facts.api] then
-    take_carriers(d, body, facts.api)
+    left = common.ledger(name, facts)
+    take_carriers(d, body, facts.api, left)
     if MISTRAL[facts.api] and name ~= "mistral" then
-      left = common.ledger(name, facts)
       surface.find "mistral".leave(body, left)
       if left.refused then return nil, "provider_invalid_request", left.refused end
     end

@@ -370,5 +370,17 @@ def completions(w):
     equal(answer.events[-1], "[DONE]", "end")
 
 
+@promise("an id and a user of more than a megabyte are read like short ones")
+def megabyte(w):
+    up = w.upstream(lambda c: c.reply(200, completion("hi")))
+    other = w.upstream(lambda c: c.reply(200, MESSAGE))
+    server = w.leme(anthropic("a", other) + 'model "m" { "a/x" }\nmodel "n" { "b/x" }\n', b=up)
+    long = b"u" * 1100000
+    ask(server, (ASKED % b"").replace(b'"t1"', b'"%s"' % long).replace(b'"m"', b'"n"', 1))
+    ask(server, b'{"model":"m","user":"%s","messages":[{"role":"user","content":"x"}]}' % long,
+        "/v1/chat/completions")
+    equal((len(up.calls), len(other.calls)), (1, 1), "calls")
+
+
 if __name__ == "__main__":
     main()

@@ -5,9 +5,35 @@
  */
 #include "upstream_rig.h"
 
+#include <dlfcn.h>
+#include <netdb.h>
+#include <stdatomic.h>
 #include <sys/resource.h>
 
 #define ANSWER "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789"
+
+/* A resolver that says nothing about one name, as with a silent DNS server. */
+static atomic_uint lookups, looking;
+static atomic_bool speaks;
+
+__attribute__((visibility("default")))
+int getaddrinfo(const char *restrict name, const char *restrict service,
+                const struct addrinfo *restrict hints,
+                struct addrinfo **restrict found)
+{
+    int (*theirs)(const char *, const char *, const struct addrinfo *,
+                  struct addrinfo **);
+
+    *(void **)&theirs = dlsym(RTLD_NEXT, "getaddrinfo");
+    if (!name || strcmp(name, "silent.test"))
+        return theirs(name, service, hints, found);
+    lookups++;
+    looking++;
+    while (!speaks)
+        usleep(1000);
+    looking--;
+    return theirs("127.0.0.1", service, hints, found);
+}
 
 static bool call_once(struct provider *p, struct taker *c)
 {
@@ -325,6 +351,47 @@ static void a_name_is_resolved_without_leaving_descriptors_behind(void)
     server_close(s);
 }
 
+static enum error_type look_up(struct provider *p, us_t *took)
+{
+    struct taker c;
+    enum error_type e;
+
+    start(&c, &(struct call){.provider = p, .connect_timeout = 200000});
+    CHECK(await(&c));
+    e = c.state.error;
+    *took = clock_now() - c.state.started;
+    end(&c);
+    return e;
+}
+
+static void a_name_that_does_not_resolve_is_not_looked_up_again_and_again(void)
+{
+    struct server *s = server_open(base);
+    char url[64];
+    struct provider p = {.base = url};
+    us_t took = 0;
+    int i;
+
+    server_answer(s, ANSWER);
+    snprintf(url, sizeof url, "http://silent.test:%u", s->port);
+    reopen();
+    for (i = 0; i < 8; i++)
+        CHECK(look_up(&p, &took) == ERROR_provider_timeout_connect);
+    CHECK(lookups == 8);
+    for (i = 0; i < 20; i++)        /* one of them tries again */
+        if (look_up(&p, &took) == ERROR_provider_dns)
+            CHECK(took < 50000);
+    CHECK(lookups == 9);
+    speaks = true;
+    for (i = 0; i < 2000 && look_up(&p, &took) != ERROR_none; i++)
+        usleep(1000);
+    CHECK(i < 2000 && look_up(&p, &took) == ERROR_none);
+    for (i = 0; i < 2000 && looking; i++)
+        usleep(1000);
+    server_close(s);
+    upstream_forget(up, &p);
+}
+
 static void proxies_of_the_environment_are_not_used(void)
 {
     static const char *const names[] = {"http_proxy", "HTTP_PROXY", "ALL_PROXY",
@@ -612,6 +679,7 @@ int main(void)
     RUN(a_connection_that_never_completes_ends_at_its_timeout);
     RUN(plain_http_where_tls_was_asked_is_a_tls_failure);
     RUN(a_name_is_resolved_without_leaving_descriptors_behind);
+    RUN(a_name_that_does_not_resolve_is_not_looked_up_again_and_again);
     RUN(proxies_of_the_environment_are_not_used);
     RUN(a_configured_proxy_is_used_whatever_no_proxy_says);
     RUN(a_provider_is_held_back_while_nobody_takes);

@@ -221,7 +221,7 @@ local function read_config(body, effort, can, ledger)
   local config = common.given(body.output_config)
   local own = common.text(common.table(config).effort)
   if effort then return common.with(common.table(config), { effort = effort }) end
-  if not own then return config end
+  if not own then return type(config) == "table" and config or nil end
   if can.effort then
     return common.with(config, { effort = effort_level(own, can, ledger) or own })
   end
@@ -359,7 +359,8 @@ end
 
 -- An address or a telephone number is refused, so is what is longer than 256.
 local function opaque(user, ledger)
-  local named = user:find "%S@%S" or (#user > 9 and user:find "^%+?[%d%s().-]+$")
+  local named = #user <= 256
+    and (user:find "%S@%S" or (#user > 9 and user:find "^%+?[%d%s().-]+$"))
   if #user <= 256 and not named then return user end
   ledger:note "user: sent as letters made of it, for it is none that Anthropic takes"
   return common.letters(user, 32)

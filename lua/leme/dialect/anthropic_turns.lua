@@ -54,10 +54,14 @@ local BLOCKS = {
     if part.media and part.media:sub(1, 6) == "image/" then
       return { type = "image", source = source }
     end
-    local text = part.data and TEXTS[part.media or ""] or (part.media or ""):sub(1, 5) == "text/"
-    text = text and part.data and #part.data <= DECODED and base64.decode(part.data)
-    if text and utf8.len(text) and text ~= "" then
-      source = { type = "text", media_type = "text/plain", data = text }
+    local media = (part.media or ""):lower()
+    if part.data and (TEXTS[media] or media:sub(1, 5) == "text/") then
+      local text = #part.data <= DECODED and base64.decode(part.data)
+      if text and utf8.len(text) and text ~= "" then
+        source = { type = "text", media_type = "text/plain", data = text }
+      else
+        ledger:map("file " .. (part.name or media), "sent as a document in base64")
+      end
     end
     return { type = "document", source = source, title = part.name }
   end,

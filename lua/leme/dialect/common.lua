@@ -77,6 +77,30 @@ function common.join(pieces)
   return out .. table.concat(pieces, "", from)
 end
 
+-- Reads on in a JSON object that comes in pieces: ${seen} begins as { depth = 0 }, and
+-- seen.ended tells whether the object is over. Each piece is looked at once.
+function common.follow(seen, text)
+  for from = 1, #text, PATTERN_BYTES do
+    local piece = #text <= PATTERN_BYTES and text or text:sub(from, from + PATTERN_BYTES - 1)
+    local at = seen.escaped and 2 or 1
+    seen.escaped = false
+    local i = piece:find(seen.quoted and '["\\]' or '["{}%[%]]', at)
+    while i do
+      local letter = piece:byte(i)
+      at = i + 1
+      if letter == 92 then
+        at, seen.escaped = i + 2, i == #piece
+      elseif letter == 34 then
+        seen.quoted = not seen.quoted
+      else
+        seen.depth = seen.depth + ((letter == 123 or letter == 91) and 1 or -1)
+        seen.ended = seen.depth <= 0
+      end
+      i = piece:find(seen.quoted and '["\\]' or '["{}%[%]]', at)
+    end
+  end
+end
+
 -- Characters of a text, as citations count them.
 function common.length(text)
   return utf8.len(text) or #text

@@ -146,7 +146,7 @@ end
 -- Only OpenAI has the choice among some of the tools: elsewhere only those are sent.
 function Turn:allowed(tools)
   local kind, _, names = common.tool_choice { tool_choice = self:now "tool_choice" }
-  if not names or self.vendor.custom then return end
+  if not names or self.vendor.custom or self.vendor.keep then return end
   local wanted, kept = {}, host.array {}
   for _, name in ipairs(names) do wanted[name] = true end
   for _, tool in ipairs(tools) do
@@ -157,8 +157,14 @@ function Turn:allowed(tools)
     self:set("tool_choice", NULL)
     return
   end
-  self:set("tools", kept)
-  self:set("tool_choice", kind)
+  if #kept > 0 then
+    self:set("tools", kept)
+    self:set("tool_choice", kind)
+    return
+  end
+  for _, key in ipairs { "tools", "tool_choice", "parallel_tool_calls" } do
+    if self.body[key] ~= nil then self:set(key, NULL) end
+  end
 end
 
 -- What is left of ${tools} where there are none but functions.

@@ -338,7 +338,7 @@ local function begins_anew(slot, id, name, arguments)
   if not name then return false end
   if id and slot.id then return id ~= slot.id or name ~= slot.name end
   if slot.name and name ~= slot.name then return true end
-  return slot.ended and (type(arguments) == "table"
+  return slot.seen.ended and (type(arguments) == "table"
     or type(arguments) == "string" and arguments:sub(1, 64):find "^%s*{")
 end
 
@@ -358,7 +358,7 @@ local function slot_of(choice, call, at)
   end
   if slot and begins_anew(slot, id, name, fn.arguments) then slot = nil end
   if not slot then
-    slot = { pieces = {}, length = 0 }
+    slot = { pieces = {}, length = 0, seen = { depth = 0 } }
     choice.slots[index or #choice.order] = slot
     choice.order[#choice.order + 1] = slot
   end
@@ -371,7 +371,7 @@ local function take_arguments(slot, value)
   if value == nil or value == NULL or value == "" then return "" end
   if type(value) ~= "string" then value = host.encode(value) end
   slot.length = slot.length + #value
-  slot.ended = value:sub(-8):find "}%s*$" ~= nil
+  common.follow(slot.seen, value)
   if slot.held == nil then
     local head = value:sub(1, 64):match "^%s*(.)" or (#value > 64 and "{")
     if head then slot.held = head ~= "{" end

@@ -45,7 +45,7 @@ local function sound_calls(message, self)
       self.ledger:bad "tool_calls: expected objects"
       call = {}
     end
-    if call.custom and not self.vendor.custom and not self.vendor.keep then
+    if type(call.custom) == "table" and not self.vendor.custom and not self.vendor.keep then
       call, changed = as_function(call), true
     end
     local fn = common.table(call["function"])

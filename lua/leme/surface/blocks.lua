@@ -192,7 +192,7 @@ local function begins_anew(block, id, name, text)
   if not name or block.custom then return id and name and block.given and block.given ~= id end
   if id and block.given and id ~= block.given then return true end
   if block.name ~= "" and name ~= block.name then return true end
-  return not (id and block.given) and text:sub(1, 64):find "^%s*{" and complete(block)
+  return not (id and block.given) and block.seen.ended and text:sub(1, 64):find "^%s*{"
 end
 
 function Row:call(piece, place)
@@ -206,13 +206,15 @@ function Row:call(piece, place)
   if not block or begins_anew(block, id, name, text) then
     self.called = self.called + 1
     block = self:push { kind = "call", id = call_id(id, self.called), given = id, name = "",
-      custom = custom and true }
+      custom = custom and true, seen = { depth = 0 } }
     self.calls[key] = block
   end
   if id and not block.given and not block.opened then block.id, block.given = id, id end
   if name and block.name == "" then block.name = name end
   block.extra = block.extra or common.given(piece.extra_content)
-  if text ~= "" then block.pieces[#block.pieces + 1] = text end
+  if text == "" then return end
+  common.follow(block.seen, text)
+  block.pieces[#block.pieces + 1] = text
 end
 
 -- Citations belong to the text they follow.

@@ -210,6 +210,9 @@ end
 local Turn = {}
 Turn.__index = Turn
 
+-- A pattern takes no text of a megabyte.
+local ID_LOOKED_AT = 4096
+
 local RANK = { thinking = 1, redacted_thinking = 1, text = 2, tool_use = 3 }
 
 -- Has nothing been said yet but system texts?
@@ -235,7 +238,9 @@ function Turn:read(block, reader, where)
       reader:bad(where, "a tool_use needs an id and a name")
     end
     -- An id of another vendor's, which Anthropic would refuse.
-    if (common.text(block.id) or ""):find "[^%w_-]" then reader.ours = true end
+    if (common.text(block.id) or ""):sub(1, ID_LOOKED_AT):find "[^%w_-]" then
+      reader.ours = true
+    end
     local input = common.given(block.input)
     self.calls[#self.calls + 1] = { id = block.id, type = "function",
       cache_control = common.given(block.cache_control),

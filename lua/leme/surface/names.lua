@@ -13,13 +13,18 @@ function names.short(name)
   return name:sub(1, KEPT) .. "_" .. common.letters(name, MOST - KEPT - 1)
 end
 
--- A chat request's, in place.
-function names.shorten(body)
+-- A chat request's, in place; ${ledger} notes those of its tools.
+function names.shorten(body, ledger)
   local function fit(holder)
     local fn = common.table(holder)["function"]
     if type(fn) == "table" then fn.name = names.short(fn.name) end
+    return fn
   end
-  for _, tool in ipairs(common.table(body.tools)) do fit(tool) end
+  for _, tool in ipairs(common.table(body.tools)) do
+    local long = common.table(common.table(tool)["function"]).name
+    local fn = fit(tool)
+    if fn and fn.name ~= long then ledger:note("tool " .. fn.name .. ": its name is shortened") end
+  end
   fit(body.tool_choice)
   for _, message in ipairs(common.table(body.messages)) do
     for _, call in ipairs(common.table(common.table(message).tool_calls)) do fit(call) end

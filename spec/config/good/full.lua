@@ -13,7 +13,7 @@ provider "mine" {
   key = env("NOT_SET", { optional = true }),
   dialect = "azure", auth = "api-key", usage = "none", mock = "without_key",
   path = "/chat", query = "api-version=2026-01-01",
-  proxy = "http://127.0.0.1:3128", ca_file = "/etc/ssl/mine.pem",
+  proxy = "http://127.0.0.1:3128", ca_file = "full.lua",
   headers = { ["X-Team"] = "search", Authorization = "Bearer literal-secret-0123456789" },
 }
 provider "ollama" {}
