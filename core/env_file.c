@@ -131,6 +131,10 @@ static char *content(int fd)
     }
     text = malloc((size_t)st.st_size + 1);
     n = text ? read(fd, text, (size_t)st.st_size) : -1;
+    if (n >= 0 && memchr(text, '\0', (size_t)n)) {
+        errno = EINVAL;
+        n = -1;
+    }
     if (n < 0) {
         free(text);
         return NULL;

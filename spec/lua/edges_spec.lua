@@ -30,6 +30,17 @@ local function arguments(...)
   return list
 end
 
+describe("a stream for Mistral's clients", function()
+  it("has calls wherever their numbers begin, and no harm from what is none", function()
+    local state = room.surface.find "mistral":stream { id = "r", model = "m", created = 1, verb = "" }
+    local text = state:event { choices = { 7, { index = 0, delta = { tool_calls = { "x",
+      { index = 3, id = "c", ["function"] = { name = "f", arguments = "{}" } } } } } } }
+      .. state:event { choices = { { index = 0, delta = {}, finish_reason = "tool_calls" } } }
+      .. state:finish()
+    assert.matches('"name":"f"', text)
+  end)
+end)
+
 describe("calls of a server that repeats the name and gives no ids", function()
   it("go on while their object is open, and end with it", function()
     assert.same({ [[{"t":"\\frac{a}{b}"}]] }, arguments([[{"t":"\\frac{a}]], [[{b}"}]]))

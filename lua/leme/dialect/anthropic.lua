@@ -70,6 +70,8 @@ local function strict_schema(schema, lost, depth)
     if UNTAKEN[key] or (key == "minItems" and value ~= 0 and value ~= 1)
         or (key == "format" and not FORMATS[value]) then
       lost[#lost + 1] = key
+    elseif key == "oneOf" and schema.anyOf then
+      lost[#lost + 1] = key
     elseif key == "oneOf" then
       copy.anyOf = strict_schema(value, lost, depth + 1)
     elseif NAMED[key] and common.is_object(value) then

@@ -65,7 +65,7 @@ end
 
 local function leave_schemas(body)
   for _, tool in ipairs(common.table(body.tools)) do
-    unordered(common.table(tool["function"]).parameters, 0)
+    unordered(common.table(common.table(tool)["function"]).parameters, 0)
   end
   unordered(common.table(common.table(body.response_format).json_schema).schema, 0)
 end

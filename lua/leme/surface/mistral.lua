@@ -131,6 +131,7 @@ function mistral.answer(_, answer, ctx)
   end
   local choices = host.array {}
   for i, choice in ipairs(common.table(common.given(answer.choices))) do
+    choice = common.table(choice)
     choices[i] = { index = common.count(choice.index) or i - 1,
       finish_reason = common.text(choice.finish_reason) or "stop",
       message = message_of(common.table(choice.message)) }
@@ -161,12 +162,17 @@ end
 
 -- Pieces of calls, by choice and place, until the choice ends.
 function Stream:gather(index, pieces)
-  local calls = self.calls[index] or {}
+  local calls = self.calls[index] or { order = {} }
   self.calls[index] = calls
   for i, piece in ipairs(pieces) do
-    local at, fn = (common.count(piece.index) or i - 1) + 1, common.table(piece["function"])
-    local call = calls[at] or { id = "", name = "", pieces = {} }
-    calls[at] = call
+    piece = common.table(piece)
+    local at, fn = common.count(piece.index) or i - 1, common.table(piece["function"])
+    local call = calls[at]
+    if not call then
+      call = { id = "", name = "", pieces = {} }
+      calls[at] = call
+      table.insert(calls.order, call)
+    end
     call.id = common.filled(piece.id) or call.id
     call.name = common.filled(fn.name) or call.name
     call.pieces[#call.pieces + 1] = common.text(fn.arguments)
@@ -175,7 +181,7 @@ end
 
 function Stream:calls_of(index)
   local list = host.array {}
-  for i, call in ipairs(self.calls[index] or {}) do
+  for i, call in ipairs(common.table(self.calls[index]).order or {}) do
     list[i] = { id = call.id, type = "function", index = i - 1,
       ["function"] = { name = call.name, arguments = common.join(call.pieces) } }
   end
@@ -194,6 +200,7 @@ function Stream:event(chunk)
   self.id = self.id or common.filled(chunk.id)
   local out = {}
   for _, choice in ipairs(common.table(common.given(chunk.choices))) do
+    choice = common.table(choice)
     local index, delta = common.count(choice.index) or 0, common.table(choice.delta)
     self:gather(index, common.table(common.given(delta.tool_calls)))
     local text = said(delta)
