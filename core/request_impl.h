@@ -353,6 +353,7 @@ void call_note_edits(struct request *r, const struct json_extra *extra, size_t n
 /** What every answer of the engine says about itself, as whole lines in the
  * loop's scratch; ${f} may be NULL. */
 struct buf *relay_headers(struct request *r, const struct flight *f);
+/** The request's id under the name that Anthropic's clients know. */
 void relay_own_id(struct buf *b, const struct request *r);
 void relay_header(struct buf *b, const char *name, const char *value);
 /** The first byte of the answer is about to leave. */
@@ -411,6 +412,8 @@ const char *request_stream_type(const struct request *r);
 const char *request_keepalive(const struct request *r);
 
 /* request_refusal.c */
+/** Take the configured secrets out of ${text}, which becomes no longer. */
+void request_redact(const struct request *r, char *text);
 /** What a provider's error means; ${out} has its sentence, the attempt its code,
  * param and wait. */
 enum error_type refusal_read(struct flight *f, const char *body, size_t len,

@@ -10,17 +10,17 @@
 #include <stdio.h>
 #include <string.h>
 
-static void redact(const struct flight *f, char *text)
+void request_redact(const struct request *r, char *text)
 {
-    text[config_redact(f->request->config, text, strlen(text))] = '\0';
+    text[config_redact(r->config, text, strlen(text))] = '\0';
 }
 
 /* Once more, where a secret stood there with escapes. */
 static void redact_all(struct flight *f, char *sentence)
 {
-    redact(f, sentence);
-    redact(f, f->code);
-    redact(f, f->param);
+    request_redact(f->request, sentence);
+    request_redact(f->request, f->code);
+    request_redact(f->request, f->param);
 }
 
 /* Before anything is cut: half a key would not be known. */

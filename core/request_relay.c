@@ -46,7 +46,7 @@ static void upstream_id(const struct request *r, const char *theirs, struct buf 
     char id[sizeof ((struct transfer_state *)0)->request_id];
 
     snprintf(id, sizeof id, "%s", theirs);
-    id[config_redact(r->config, id, strlen(id))] = '\0';
+    request_redact(r, id);
     relay_header(b, "x-upstream-request-id", id);
 }
 
@@ -142,7 +142,7 @@ void relay_fail(struct request *r, const struct flight *f, enum error_type e,
         return;
     /* Whatever format the client speaks. */
     snprintf(text, sizeof text, "%s", message);
-    text[config_redact(r->config, text, strlen(text))] = '\0';
+    request_redact(r, text);
     if (r->phase == REPLY_NONE)
         answer_error(r, f, e, status, text, more);
     else

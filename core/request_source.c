@@ -16,8 +16,7 @@ static void broke(struct flight *f, const struct dialect_fault *fault)
 
     f->broke = fault->error;
     f->translated = true;
-    own.message[config_redact(f->request->config, own.message,
-                              strlen(own.message))] = '\0';
+    request_redact(f->request, own.message);
     snprintf(f->detail, sizeof f->detail, "%.199s", own.message);
 }
 

@@ -19,12 +19,13 @@ static struct lookup *lookup_of(struct transfer *t)
     const struct provider *p = t->provider;
     uint64_t host = upstream_pool_origin(p->proxy ? p->proxy : p->base);
     struct lookup *all = t->upstream->lookups, *free_one = NULL;
+    us_t now = clock_now();
 
     for (unsigned i = 0; i < MAX_LOOKUPS; i++) {
         if (all[i].host == host)
             return &all[i];
         if (!free_one && all[i].busy == 0 &&
-            clock_now() - all[i].left_at > LEFT_FOR)
+            now - all[i].left_at > LEFT_FOR)
             free_one = &all[i];
     }
     if (free_one)

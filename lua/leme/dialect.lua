@@ -23,7 +23,7 @@
 local dialect = {}
 
 -- Names that are files of their own.
-local FORMATS = { anthropic = "anthropic", gemini = "gemini", vertex = "gemini",
+local FORMATS = { anthropic = "anthropic", gemini = "gemini", vertex = "vertex",
   google = "gemini", cohere = "cohere" }
 
 local known, names = {}, nil
@@ -85,7 +85,6 @@ function dialect.find(name)
   if why then error(why, 2) end
   if FORMATS[name] then
     known[name] = require("leme.dialect." .. FORMATS[name])
-    if name == "vertex" then known[name] = known[name].vertex end
   else
     local vendors = require "leme.dialect.vendors"
     known[name] = require("leme.dialect.openai").new(vendors.aliases[name] or name)

@@ -30,6 +30,18 @@ local function arguments(...)
   return list
 end
 
+describe("a client's wish how thoughts are shown", function()
+  it("stays when Claude chooses itself how long to think", function()
+    local body = asked("anthropic", [["max_tokens":9000,"thinking":{"type":"enabled",
+      "budget_tokens":2000,"display":"omitted"}]], "messages")
+    assert.equal("omitted", body.thinking.display)
+    local made = dialect.find "anthropic":request({ model = "claude-opus-4-8", max_tokens = 9000,
+      messages = { { role = "user", content = "x" } }, thinking = { type = "enabled",
+        budget_tokens = 2000, display = "omitted" } }, { model = "claude-opus-4-8" })
+    assert.same({ "adaptive", "omitted" }, { made.body.thinking.type, made.body.thinking.display })
+  end)
+end)
+
 describe("a stream for Mistral's clients", function()
   it("has calls wherever their numbers begin, and no harm from what is none", function()
     local state = room.surface.find "mistral":stream { id = "r", model = "m", created = 1, verb = "" }

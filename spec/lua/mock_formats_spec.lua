@@ -106,6 +106,14 @@ describe("the mock of Anthropic", function()
     end
   end)
 
+  it("keeps no conversation: one that begins is a request, none goes on", function()
+    local plan = ask("/v1/messages", message { thread = { type = "create" } })
+    assert.equal(200, plan.status)
+    local lost, body = ask("/v1/messages", message { thread = { type = "continue",
+      previous_message_id = "msg_1" } })
+    assert.same({ 404, "thread_not_found" }, { lost.status, body.error.details.error_code })
+  end)
+
   it("wants its signed thoughts back in a tool loop", function()
     local tools = { { name = "weather", input_schema = SCHEMA } }
     local thinking = { type = "enabled", budget_tokens = 1024 }
@@ -187,6 +195,12 @@ describe("the mock of Google", function()
       assert.equal("INVALID_ARGUMENT", body.error.status)
       assert.matches(row[1], body.error.message, 1, false, "row " .. i)
     end
+  end)
+
+  it("takes a schema for one of several words", function()
+    local plan = ask(GENERATE:format "m", gemini("hi", { generationConfig = {
+      responseMimeType = "text/x.enum", responseSchema = { type = "STRING", enum = { "a" } } } }))
+    assert.equal(200, plan.status)
   end)
 
   it("blocks a prompt without an error, and says when to come back", function()

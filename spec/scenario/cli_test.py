@@ -415,6 +415,21 @@ def an_env_file_fills_what_is_not_set():
 
 
 @promise
+def a_pipe_of_variables_is_read_once():
+    config = PLAIN.replace('auth = "none"', 'key = env "CLI_TEST_KEY"')
+    assert config != PLAIN
+    with folder(leme__lua=config % ("", 9), policy__lua=POLICY % "a") as path:
+        os.mkfifo(os.path.join(path, "vars"))
+        feed = threading.Thread(target=lambda: open(os.path.join(path, "vars"), "w").write(
+            "CLI_TEST_KEY=sk-test-123456\n"), daemon=True)
+        feed.start()
+        with Server("run", "--workers", "1", "--env-file", "vars", cwd=path):
+            done = leme("reload", "--admin", "unix:leme.sock", cwd=path)
+        status_is(done, 0)
+        expect("unchanged" in done.stdout, done.stdout)
+
+
+@promise
 def the_quickstart_is_without_fault():
     done = leme("check", "--strict", "examples/quickstart/leme.lua", cwd=ROOT)
     status_is(done, 0)

@@ -351,6 +351,19 @@ def responses(w):
     equal((len(up.calls), len(other.calls)), (2, 1), "calls")
 
 
+@promise("an end mark that lacks its blank line is relayed with it")
+def unfinished_end(w):
+    said = b'data: {"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}\n\n'
+
+    def behave(call):
+        call.send(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
+                  b"connection: close\r\n\r\n" + said + b"data: [DONE]\n")
+        call.close()
+
+    answer = w.leme('model "m" { "a/x" }', a=w.upstream(behave)).chat(stream=True)
+    equal(answer.events[-1], "[DONE]", "the last whole event")
+
+
 TEXTS = b'{"object":"text_completion","choices":[{"index":0, "text":"old",' \
         b'"finish_reason":"stop","logprobs":null}],"usage":{"prompt_tokens":3,' \
         b'"completion_tokens":1,"total_tokens":4}}'

@@ -6,7 +6,7 @@ import glob
 import json
 import os
 
-from lib import (chat, check, equal, fails, main, promise, request, says, silent,
+from lib import (chat, check, completion, equal, fails, main, promise, request, says, silent,
                  streams)
 
 
@@ -251,6 +251,23 @@ def echoed_everywhere(w):
             client.send(request(path, json.dumps(asked).encode()))
             said = client.response().body.decode()
             check(ECHO[:14] not in said, path, seed, said)
+
+
+@promise("a key that a provider echoes as the answer's id, or in the middle of a "
+         "stream, is not told")
+def echoed_in_answers(w):
+    def behave(call):
+        if call.json.get("stream"):
+            streams("on", then=lambda c: c.event({"error": ECHOED}))(call)
+        else:
+            call.reply(200, completion("hi"), {"x-request-id": ECHO})
+
+    server = w.leme('model "m" { "a/x" }', a=w.upstream(behave))
+    for stream in (False, True):
+        answer = server.chat(stream=stream)
+        equal(answer.status, 200, "status")
+        check(ECHO not in repr((answer.headers, answer.body)), "told", answer.body)
+        equal("x-upstream-request-id" in answer.headers, not stream, "the id's field")
 
 
 @promise("attempted runs once for each attempt, ended once for each request, "

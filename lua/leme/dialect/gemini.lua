@@ -248,16 +248,9 @@ end
 
 -- --- embeddings ------------------------------------------------------------------------
 
--- Vertex knows no batchEmbedContents: texts are instances of a prediction there. Its
--- newest models take one content a call instead.
-local function predicted(list, google, dimensions)
-  local out = { instances = host.array {}, parameters = dimensions
-    and { outputDimensionality = dimensions } or nil }
-  for i, item in ipairs(list) do
-    out.instances[i] = { content = item.content.parts[1].text, title = google.title,
-      task_type = google.taskType or google.task_type }
-  end
-  return out
+-- How texts are asked for in one call: path and body.
+function gemini.asked(path, list)
+  return path .. ":batchEmbedContents", { requests = list }
 end
 
 function gemini:embeddings(body, facts)
@@ -276,18 +269,11 @@ function gemini:embeddings(body, facts)
       outputDimensionality = common.count(common.given(body.dimensions)) })
   end
   if #list == 0 then ledger:bad "input: nothing to embed" end
-  if self.name == "vertex" then
-    return ledger:result("/models/" .. escaped(model) .. ":predict",
-      predicted(list, google, common.count(common.given(body.dimensions))))
-  end
-  return ledger:result("/models/" .. escaped(model) .. ":batchEmbedContents", { requests = list })
+  return ledger:result(self.asked("/models/" .. escaped(model), list))
 end
 
 function gemini:embedded(text, facts) -- luacheck: ignore 212/self
   return answer.embedded(text, facts)
 end
-
--- The same at Vertex, but for its embeddings.
-gemini.vertex = setmetatable({ name = "vertex" }, gemini)
 
 return gemini
