@@ -539,6 +539,7 @@ void config_lua_read(struct loader *l)
         l->memory = l->partial = true;
         return;
     }
+    vm_aside(vm, true);
     bad = vm_enter(vm, make_environment, l, &fault);
     if (!bad) {
         lua_rawgetp(vm_lua(vm), LUA_REGISTRYINDEX, &environment_key);

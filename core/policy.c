@@ -384,7 +384,7 @@ struct policy_state *policy_state_new(struct generation *g,
         snprintf(fault->message, sizeof fault->message, "not enough memory");
         goto err;
     }
-    vm_patient(s->vm, true);
+    vm_aside(s->vm, true);
     generation_hold(g);
     s->generation = g;
     s->env = *env;

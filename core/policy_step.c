@@ -414,7 +414,7 @@ const char *policy_label(const struct policy_state *s, unsigned model)
 
 void policy_serves(struct policy_state *s)
 {
-    vm_patient(s->vm, false);
+    vm_aside(s->vm, false);
 }
 
 void policy_trust(struct policy_state *s)

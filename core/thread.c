@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "thread.h"
 
+#include "clock.h"
+
+#include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -24,8 +28,41 @@ int thread_start(pthread_t *thread, void *(*body)(void *), void *arg, int open)
     return failed;
 }
 
+#define LOW 10
+
+/* A scheduler may let whoever runs finish a slice of milliseconds, however low its
+ * priority, while a worker waits: so long work breathes. It stops to when all that
+ * yielding is what keeps it from its end, as on a machine where nobody is idle. */
+#define BREATH_US 100
+#define BREATHLESS_US (US_PER_S / 2)
+
+static _Thread_local struct {
+    bool gives_way;
+    us_t next, end;         /* of breathing */
+} here;
+
 void thread_give_way(void)
 {
-    /* On Linux this is one thread's, by its number. */
-    setpriority(PRIO_PROCESS, (id_t)gettid(), 10);
+    us_t now = clock_now();
+    id_t self = (id_t)gettid();     /* on Linux a priority is one thread's */
+
+    if (getpriority(PRIO_PROCESS, self) < LOW)
+        setpriority(PRIO_PROCESS, self, LOW);
+    here.gives_way = true;
+    here.next = now;
+    here.end = now + BREATHLESS_US;
+    thread_breathe();
+}
+
+void thread_breathe(void)
+{
+    us_t now;
+
+    if (!here.gives_way)
+        return;
+    now = clock_now();
+    if (now < here.next || now >= here.end)
+        return;
+    sched_yield();
+    here.next = clock_now() + BREATH_US;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * thread: start a thread that no signal of the process is delivered to. Pure;
- * everybody may call it.
+ * thread: start a thread that no signal of the process is delivered to, and do work
+ * aside that nobody waits for. Pure; everybody may call it.
  */
 #ifndef LEME_THREAD_H
 #define LEME_THREAD_H
@@ -17,5 +17,8 @@ int thread_start(pthread_t *thread, void *(*body)(void *), void *arg, int open);
 /** From now on the calling thread gives way to others that want to run, but for
  * a tenth of their time. Where that is not possible, nothing happens. */
 void thread_give_way(void);
+/** Called often in work that takes milliseconds: a thread that gives way lets
+ * those run that wait for its core. Others have nothing of it. */
+void thread_breathe(void);
 
 #endif

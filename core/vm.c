@@ -7,6 +7,7 @@
 
 #include "buf.h"
 #include "ceilings.h"
+#include "thread.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,9 @@
 /* C stack of one entry. Lua itself allows 200 nested C calls of at most some
  * 500 bytes each; with this much of ours the whole fits 256 KiB. */
 #define STACK_BYTES (112 * KIB)
+
+/* Allocations between two looks at whether others want to run. */
+#define BREATHS 32
 
 /* The address is the error value of a kill: policies have no light userdata. */
 static const char kill_value;
@@ -60,6 +64,16 @@ static void *allocate(void *arg, void *old, size_t old_size, size_t size)
         return size <= old_size ? old : NULL;   /* shrinking never fails */
     vm->bytes += size - old_size;
     return p;
+}
+
+/* Building and closing a state takes milliseconds, all of them full of this. */
+static void *allocate_aside(void *arg, void *old, size_t old_size, size_t size)
+{
+    struct vm *vm = arg;
+
+    if (++vm->allocations % BREATHS == 0)
+        thread_breathe();
+    return allocate(vm, old, old_size, size);
 }
 
 size_t vm_bytes(const struct vm *vm)
@@ -389,9 +403,10 @@ void vm_step_limit(struct vm *vm, us_t limit)
     atomic_store_explicit(&vm->limit, limit, memory_order_relaxed);
 }
 
-void vm_patient(struct vm *vm, bool patient)
+void vm_aside(struct vm *vm, bool aside)
 {
-    atomic_store_explicit(&vm->patient, patient, memory_order_relaxed);
+    atomic_store_explicit(&vm->patient, aside, memory_order_relaxed);
+    lua_setallocf(vm->main, aside ? allocate_aside : allocate, vm);
 }
 
 int vm_load(struct vm *vm, const char *text, size_t len, const char *name,
@@ -538,6 +553,7 @@ void vm_free(struct vm *vm)
     if (!vm)
         return;
     vm_monitor_remove(vm);
+    lua_setallocf(vm->main, allocate_aside, vm);
     lua_close(vm->main);
     vm_blocks_free(&vm->blocks);
     free(vm);

@@ -90,9 +90,10 @@ int vm_call(struct vm *vm, int nargs, int nresults, struct vm_fault *fault);
  */
 LUA_RAISES int vm_pcall(struct lua_State *L, int nargs, int nresults);
 
-/** Whether a starved machine may take its time: yes while nobody waits, as when
- * a state is built and tested on a thread that gives way. */
-void vm_patient(struct vm *vm, bool patient);
+/** Whether work on it is done aside, where nobody waits, as when a state is built
+ * and tested on a thread that gives way: a starved machine may take its time, and
+ * the work breathes (thread.h). */
+void vm_aside(struct vm *vm, bool aside);
 
 /** Change the limit of the next entries (0: none; for loading own chunks). */
 void vm_step_limit(struct vm *vm, us_t limit);

@@ -6,10 +6,13 @@ All rounds are interleaved, in a fresh random order each.
 """
 
 import json
+import os
 import random
+import signal
 import statistics
 import subprocess
 import threading
+import time
 
 import peers
 import rig as rigs
@@ -20,6 +23,9 @@ BUSY_SHARE = 0.8        # of its core; below, the rig was the limit
 RIG_FACTOR = 2.0        # direct capacity over the contender's
 LARGE = 100 * 1024
 RELOAD_GAP = 0.1        # seconds
+RELOAD_ROUND = 0.2      # seconds: two reloads, and seldom a stall of the machine
+RELOAD_PAIRS = 20       # of a quiet and a reloading round, for each round of the rest
+LATE_SHARE = 0.2        # of the p99 of those; both sides have it
 SLICES = 4              # of a round, where contenders differ by less than a machine
                         # drifts between them
 
@@ -228,20 +234,24 @@ def translate(bench):
                "paced token", "haproxy", "portkey", must=None, aim=None)
 
 
-def capacity(bench, name):
-    """Requests a second of a contender; measured now if it was not before."""
+def capacity(bench, name, share):
+    """So much of the requests a second that a contender can do; measured now if it
+    was not before."""
     if not bench.samples.get("cpu rate", {}).get(name):
         bench.rig.set()
         peer, model = CPU_RUNS[name]
         note_saturated(bench, "cpu", name, bench.peers[peer], bench.rig.body(model))
     if not bench.samples["cpu rate"].get("direct"):
         measure_direct(bench)
-    rate = median([v for v in figure(bench, name, "cpu rate") if v is not None])
+    return share * median([v for v in figure(bench, name, "cpu rate") if v is not None])
+
+
+def check_rig(bench, rate, what):
+    """Withheld when the rig alone is not twice as fast."""
     direct = median(bench.samples["cpu rate"]["direct"])
     if direct < RIG_FACTOR * rate:
         raise Withheld(f"rig-limited: {direct:.0f}/s without anyone between, "
-                       f"{rate:.0f}/s through {name}")
-    return rate
+                       f"{rate:.0f}/s {what}")
 
 
 # -- big prompts --------------------------------------------------------------
@@ -328,11 +338,10 @@ def syscalls(bench):
 
 # -- latency ------------------------------------------------------------------
 
-def open_loop(bench, port, body, rate, headers=(), slices=1):
-    seconds = 2 * bench.seconds / slices
+def open_loop(bench, port, body, rate, headers=()):
     return bench.rig.load(port, body, headers, connections=LATENCY_CONNECTIONS,
                           rate=f"{rate:.0f}", poisson=bench.dice.randrange(1 << 30), spin=1,
-                          warmup=bench.warmup, seconds=seconds)
+                          warmup=bench.warmup, seconds=2 * bench.seconds)
 
 
 def trouble_of(report):
@@ -351,7 +360,8 @@ def latency(bench):
     what, limits = "Added p99 at 70 % of nginx + Lua's capacity / nginx + Lua", \
         {"must": 1.3, "aim": None}
     try:
-        rate = 0.7 * capacity(bench, "nginx_lua")
+        check_rig(bench, capacity(bench, "nginx_lua", 1), "through nginx_lua")
+        rate = capacity(bench, "nginx_lua", 0.7)
     except (Withheld, KeyError) as e:
         bench.withhold(what, str(e), **limits)
         return
@@ -461,16 +471,24 @@ def idle(bench):
 # -- reloads ------------------------------------------------------------------
 
 class Reloads(threading.Thread):
-    """Reloads ten times a second until told to stop."""
+    """Ten times a second a file that was written before is moved over the policy, and
+    SIGHUP sent. A quiet one moves it where nobody looks and sends nothing, so that
+    the rig has the same to do."""
 
-    def __init__(self, peer):
+    def __init__(self, peer, quiet):
         super().__init__()
-        self.peer, self.done, self.count = peer, threading.Event(), 0
+        self.edits, self.done, self.count = peer.write_edits(10), threading.Event(), 0
+        self.pid, self.signal = peer.process.pid, 0 if quiet else signal.SIGHUP
+        self.place = peer.policy_file()
+        if quiet and self.edits:
+            self.place = os.path.join(os.path.dirname(self.edits[0]), "unread")
 
     def run(self):
         while not self.done.wait(RELOAD_GAP):
-            self.peer.reload()
-            self.count += 1
+            if self.edits:
+                os.replace(self.edits.pop(), self.place)
+            os.kill(self.pid, self.signal)
+            self.count += bool(self.signal)
 
 
 def revision(peer, rig):
@@ -479,21 +497,51 @@ def revision(peer, rig):
     return headers.get("x-leme-policy", "")
 
 
-def reload_round(bench, peer, rate, reloading):
+def reload_round(bench, peer, rate, quiet):
     before = revision(peer, bench.rig)
-    thread = Reloads(peer)
-    if reloading:
-        thread.start()
+    thread = Reloads(peer, quiet)
+    thread.start()
     try:
-        report = open_loop(bench, peer.port, bench.rig.body("fast"), rate, slices=SLICES)
+        report = bench.rig.load(peer.port, bench.rig.body("fast"), peer.headers,
+                                connections=LATENCY_CONNECTIONS, rate=f"{rate:.0f}", spin=1,
+                                poisson=bench.dice.randrange(1 << 30), warmup=RELOAD_GAP,
+                                seconds=RELOAD_ROUND)
     finally:
         thread.done.set()
-        if reloading:
-            thread.join()
+        thread.join()
+    time.sleep(RELOAD_GAP)      # the last one is over before the next round
     bench.details["reloads"] = bench.details.get("reloads", 0) + thread.count
-    if reloading and "@" in before and revision(peer, bench.rig) == before:
-        raise rigs.Trouble("a reload changed nothing: " + before)
+    changed = revision(peer, bench.rig) != before
+    if "@" in before and changed == quiet:
+        raise rigs.Trouble(f"a {'quiet' if quiet else 'reloading'} round began with {before}, "
+                           f"which {'changed' if changed else 'stayed'}")
     return report
+
+
+def note_reload(bench, key, kind, report):
+    """Its p99 less that by which the generator itself was late: what both sides have
+    would hide a difference between them."""
+    late, p99 = report["late_us"]["p99"], report["latency_us"]["p99"]
+    if report["failed"]:
+        note(bench, key, kind, None, f"{report['failed']} requests failed")
+    elif late > LATE_SHARE * p99:
+        note(bench, key, kind, None, f"generator late: p99 {late:.0f} us of {p99:.0f} us")
+    else:
+        note(bench, key, kind, p99 - late)
+
+
+def reload_rounds(bench, peer, key, rate):
+    """How many requests failed."""
+    failed = 0
+    check_rig(bench, rate, "offered")
+    bench.details[key + ": requests a second"] = rate
+    for _ in range(bench.rounds * RELOAD_PAIRS):
+        peer.tidy()
+        for kind in bench.dice.sample(["quiet", "reloading"], 2):
+            report = reload_round(bench, peer, rate, kind == "quiet")
+            failed += report["failed"]
+            note_reload(bench, key, kind, report)
+    return failed
 
 
 def reload(bench):
@@ -508,17 +556,9 @@ def reload(bench):
         bench.withhold(none_failed, str(e), must=0, aim=None)
         return
     try:
-        rate = 0.5 * capacity(bench, "leme")
+        rate = capacity(bench, "leme", 0.5)
         bench.rig.set()
-        failed = 0
-        for _ in range(bench.rounds * SLICES):
-            peer.tidy()
-            for kind in bench.dice.sample(["quiet", "reloading"], 2):
-                report = reload_round(bench, peer, rate, kind == "reloading")
-                failed += report["failed"]
-                why = trouble_of(report)
-                note(bench, "reload p99", kind,
-                     None if why else report["latency_us"]["p99"], why)
+        failed = reload_rounds(bench, peer, "reload p99", rate)
         judge_pair(bench, what, "reload p99", "reloading", "quiet", **limits)
         bench.judge(none_failed, failed, must=0, aim=None)
     except (Withheld, rigs.Trouble, KeyError) as e:

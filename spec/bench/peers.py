@@ -6,7 +6,6 @@ import os
 import re
 import resource
 import shutil
-import signal
 import subprocess
 
 import rig as rigs
@@ -47,18 +46,26 @@ class Peer:
         if os.path.exists(log):
             os.truncate(log, 0)
 
-    def reload(self):
-        """Change a policy file (when there is one) and make it load anew."""
-        policy = os.path.join(self.folder, "policies", "weighted.lua")
-        if os.path.exists(policy):
+    def policy_file(self):
+        """The file that a reload changes; None when it has none."""
+        path = os.path.join(self.folder or "", "policies", "weighted.lua")
+        return path if os.path.exists(path) else None
+
+    def write_edits(self, count):
+        """Other versions of that file, written aside; their paths."""
+        policy = self.policy_file()
+        if not policy:
+            return []
+        with open(policy, encoding="utf-8") as f:
+            text = f.read().split("-- edit ")[0]
+        folder = os.path.join(self.folder, "edits")
+        os.makedirs(folder, exist_ok=True)
+        paths = [os.path.join(folder, f"{n}.lua") for n in range(count)]
+        for path in paths:
             self.edits += 1
-            fresh = policy + ".new"
-            with open(policy, encoding="utf-8") as f:
-                text = f.read().split("-- edit ")[0]
-            with open(fresh, "w", encoding="utf-8") as f:
+            with open(path, "w", encoding="utf-8") as f:
                 f.write(f"{text}-- edit {self.edits}\n")
-            os.replace(fresh, policy)
-        os.kill(self.process.pid, signal.SIGHUP)
+        return paths
 
 
 def render(rig, template, name, values):
