@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * How long a step may run. With the monitor a step costs two relaxed stores:
- * its number becomes odd at entry and even at the end. The monitor looks at the
- * numbers every few milliseconds; one that stays odd and the same for too long
- * is blamed, and its thread gets a signal, whose handler sets a hook that fires
- * at the next instruction. Without the monitor a count hook looks at the clock.
+ * How long a step may run. With the monitor a step costs two relaxed stores and
+ * a load: its number becomes odd at entry and even at the end. The monitor looks
+ * at the numbers every 20 ms, and more often while a step runs; one that stays odd
+ * and the same for too long is blamed, and its thread gets a signal, whose handler
+ * sets a hook that fires at the next instruction. When nothing has run for a while
+ * the monitor sleeps, and the next step wakes it. Without it a count hook looks at
+ * the clock.
  *
  * A kill needs two things: the step's time is over on the wall, and its thread
  * used that much CPU too, or the wall shows four times as much. So a starved
@@ -28,7 +30,9 @@
 #define UNDER_TSAN 0
 #endif
 
-#define TICK_US (5 * US_PER_MS)
+#define TICK_US (20 * US_PER_MS)
+#define CLOSE_US (5 * US_PER_MS)    /* when a step was met running */
+#define QUIET_TICKS 10              /* until it sleeps */
 #define STARVED 4
 #define PATIENT 400             /* the same where nobody waits */
 #define COUNT 1000
@@ -44,6 +48,7 @@ static struct {
     pthread_t thread;
     struct sigaction before;
     _Atomic int signo;              /* 0: no monitor runs */
+    atomic_bool drowsy;             /* sleeps, or will: wake it */
 } monitor = {
     .control = PTHREAD_MUTEX_INITIALIZER,
     .lock = PTHREAD_MUTEX_INITIALIZER,
@@ -83,56 +88,97 @@ static bool overdue(struct vm *vm, us_t wall, us_t cpu, us_t limit)
 
 /* -- the monitor thread ---------------------------------------------------- */
 
-static void look(struct vm *vm, us_t now, int signo)
+/* What a look shows. */
+enum activity {
+    QUIET,              /* nothing ran since the last one */
+    BUSY,
+    RUNNING             /* something runs now */
+};
+
+static enum activity look(struct vm *vm, us_t now, int signo)
 {
     uint64_t step = atomic_load_explicit(&vm->step, memory_order_acquire);
     us_t limit = atomic_load_explicit(&vm->limit, memory_order_relaxed);
     int tid = atomic_load_explicit(&vm->tid, memory_order_relaxed);
+    bool moved = step != vm->seen;
 
-    if (!(step & 1) || !limit)
-        return;
-    if (step != vm->seen) {
+    if (!(step & 1) || !limit) {
+        vm->seen = step;
+        return moved ? BUSY : QUIET;
+    }
+    if (moved) {
         vm->seen = step;
         vm->seen_at = now;
         vm->seen_cpu = cpu_of(tid);
         vm->blame_at = now + limit;
-        return;
+        return RUNNING;
     }
     if (now < vm->blame_at ||
         !overdue(vm, now - vm->seen_at, cpu_of(tid) - vm->seen_cpu, limit))
-        return;
+        return RUNNING;
     atomic_store_explicit(&vm->blamed, step, memory_order_relaxed);
     /* Again later: the hook may have met a thread about to be left. Ever more
      * rarely: setting it walks the whole call stack, and a deep one must find
      * the time to advance between two signals. */
     vm->blame_at = now + (now - vm->seen_at) / 4;
     tgkill(getpid(), tid, signo);
+    return RUNNING;
 }
 
-static void *watch(void *arg)
+static enum activity look_at_all(void)
 {
     int signo = atomic_load(&monitor.signo);
-    struct timespec wake;
+    us_t now = clock_now();
+    enum activity most = QUIET;
+
+    for (struct vm *vm = monitor.first; vm; vm = vm->next) {
+        enum activity a = look(vm, now, signo);
+
+        if (a > most)
+            most = a;
+    }
+    return most;
+}
+
+/* Nobody needs it earlier. */
+static void wait_for(us_t time)
+{
+    struct timespec t = {.tv_sec = time / US_PER_S,
+                         .tv_nsec = time % US_PER_S * 1000};
+
+    pthread_mutex_unlock(&monitor.lock);
+    clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
+    pthread_mutex_lock(&monitor.lock);
+}
+
+/* A step that begins now may not have seen that the monitor is drowsy; a tick
+ * later its number is seen here. So drowsiness comes a tick before sleep. */
+static void *watch(void *arg)
+{
+    unsigned quiet = 0;
 
     (void)arg;
     pthread_mutex_lock(&monitor.lock);
     while (!monitor.quit) {
-        us_t now = clock_now();
+        enum activity a = look_at_all();
 
-        for (struct vm *vm = monitor.first; vm; vm = vm->next)
-            look(vm, now, signo);
-        if (!monitor.first) {
+        quiet = a == QUIET ? quiet + 1 : 0;
+        atomic_store(&monitor.drowsy, quiet >= QUIET_TICKS);
+        if (quiet <= QUIET_TICKS)
+            wait_for(a == RUNNING ? CLOSE_US : TICK_US);
+        else
             pthread_cond_wait(&monitor.changed, &monitor.lock);
-            continue;
-        }
-        now += TICK_US;
-        wake.tv_sec = now / US_PER_S;
-        wake.tv_nsec = now % US_PER_S * 1000;
-        pthread_cond_clockwait(&monitor.changed, &monitor.lock,
-                               CLOCK_MONOTONIC, &wake);
     }
     pthread_mutex_unlock(&monitor.lock);
     return NULL;
+}
+
+static void wake_monitor(void)
+{
+    pthread_mutex_lock(&monitor.lock);
+    atomic_store(&monitor.drowsy, false);
+    pthread_cond_signal(&monitor.changed);
+    pthread_mutex_unlock(&monitor.lock);
 }
 
 void vm_monitor_add(struct vm *vm)
@@ -141,8 +187,6 @@ void vm_monitor_add(struct vm *vm)
     vm->next = monitor.first;
     if (vm->next)
         vm->next->prev = vm;
-    else
-        pthread_cond_signal(&monitor.changed);
     monitor.first = vm;
     pthread_mutex_unlock(&monitor.lock);
 }
@@ -236,6 +280,8 @@ void vm_monitor_begin(struct vm *vm)
     step = atomic_load_explicit(&vm->step, memory_order_relaxed);
     atomic_store_explicit(&vm->step, step + 1, memory_order_release);
     atomic_signal_fence(memory_order_seq_cst);
+    if (atomic_load_explicit(&monitor.drowsy, memory_order_relaxed))
+        wake_monitor();
 }
 
 void vm_monitor_end(struct vm *vm)

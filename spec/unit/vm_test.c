@@ -7,9 +7,11 @@
 #include <lauxlib.h>
 #include <lua.h>
 
+#include <dirent.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #if defined(__SANITIZE_THREAD__)
 #define UNDER_TSAN 1
@@ -503,6 +505,54 @@ static void many_coroutines_are_fine_but_not_many_alive(void)
     close_vm();
 }
 
+/* How often the threads of this process but the calling one have gone to wait. */
+static long waits_of_others(void)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    long all = 0;
+
+    for (struct dirent *e; tasks && (e = readdir(tasks));) {
+        char path[300], line[200];
+        FILE *f;
+
+        if (e->d_name[0] == '.' || atoi(e->d_name) == gettid())
+            continue;
+        snprintf(path, sizeof path, "/proc/self/task/%s/status", e->d_name);
+        f = fopen(path, "r");
+        while (f && fgets(line, sizeof line, f))
+            if (strncmp(line, "voluntary", 9) == 0)
+                all += atol(strchr(line, ':') + 1);
+        if (f)
+            fclose(f);
+    }
+    if (tasks)
+        closedir(tasks);
+    return all;
+}
+
+/* It would look 40 times; once it sleeps it does not look at all. */
+static bool others_sleep(void)
+{
+    long before = waits_of_others();
+
+    usleep(200 * 1000);
+    return waits_of_others() - before < 10;
+}
+
+static void a_monitor_with_nothing_to_watch_sleeps_and_is_woken(void)
+{
+    bool asleep = false;
+
+    open_vm(16 * MIB);
+    CHECK(usable());
+    for (int i = 0; i < 20 && !asleep; i++)
+        asleep = others_sleep();
+    CHECK(asleep);
+    CHECK(run("while true do end") == -1 && fault.kind == VM_TIMEOUT);
+    CHECK(took_cpu < LATE_US && usable());
+    close_vm();
+}
+
 static void states_come_and_go_without_a_leak(void)
 {
     for (int i = 0; i < 2000; i++) {
@@ -527,8 +577,10 @@ int main(void)
         RUN(a_memory_bomb_is_stopped);
         RUN(deep_recursion_ends_as_an_error_on_any_stack);
     }
-    if (!UNDER_TSAN)    /* there, a count hook is what stops steps */
+    if (!UNDER_TSAN) {  /* there, a count hook is what stops steps */
         RUN(a_normal_step_runs_without_a_hook);
+        RUN(a_monitor_with_nothing_to_watch_sleeps_and_is_woken);
+    }
     RUN(the_cap_of_the_state_holds_without_a_meter);
     RUN(a_meter_counts_what_stays);
     RUN(the_size_of_a_state_decides_how_garbage_is_collected);
