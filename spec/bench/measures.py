@@ -20,7 +20,7 @@ import rig as rigs
 CONNECTIONS = 32
 LATENCY_CONNECTIONS = 64
 BUSY_SHARE = 0.8        # of its core; below, the rig was the limit
-RIG_FACTOR = 2.0        # direct capacity over the contender's
+RIG_FACTOR = 2.0        # direct capacity over the rate that is offered
 LARGE = 100 * 1024
 RELOAD_GAP = 0.1        # seconds
 RELOAD_ROUND = 0.2      # seconds: two reloads, and seldom a stall of the machine
@@ -234,24 +234,21 @@ def translate(bench):
                "paced token", "haproxy", "portkey", must=None, aim=None)
 
 
-def capacity(bench, name, share):
-    """So much of the requests a second that a contender can do; measured now if it
-    was not before."""
+def offered(bench, name, share):
+    """So much of the requests a second that a contender can do, measured now if it
+    was not before; Withheld when the rig alone is not twice as fast."""
     if not bench.samples.get("cpu rate", {}).get(name):
         bench.rig.set()
         peer, model = CPU_RUNS[name]
         note_saturated(bench, "cpu", name, bench.peers[peer], bench.rig.body(model))
     if not bench.samples["cpu rate"].get("direct"):
         measure_direct(bench)
-    return share * median([v for v in figure(bench, name, "cpu rate") if v is not None])
-
-
-def check_rig(bench, rate, what):
-    """Withheld when the rig alone is not twice as fast."""
+    rate = share * median([v for v in figure(bench, name, "cpu rate") if v is not None])
     direct = median(bench.samples["cpu rate"]["direct"])
     if direct < RIG_FACTOR * rate:
         raise Withheld(f"rig-limited: {direct:.0f}/s without anyone between, "
-                       f"{rate:.0f}/s {what}")
+                       f"{rate:.0f}/s offered")
+    return rate
 
 
 # -- big prompts --------------------------------------------------------------
@@ -360,8 +357,7 @@ def latency(bench):
     what, limits = "Added p99 at 70 % of nginx + Lua's capacity / nginx + Lua", \
         {"must": 1.3, "aim": None}
     try:
-        check_rig(bench, capacity(bench, "nginx_lua", 1), "through nginx_lua")
-        rate = capacity(bench, "nginx_lua", 0.7)
+        rate = offered(bench, "nginx_lua", 0.7)
     except (Withheld, KeyError) as e:
         bench.withhold(what, str(e), **limits)
         return
@@ -533,7 +529,6 @@ def note_reload(bench, key, kind, report):
 def reload_rounds(bench, peer, key, rate):
     """How many requests failed."""
     failed = 0
-    check_rig(bench, rate, "offered")
     bench.details[key + ": requests a second"] = rate
     for _ in range(bench.rounds * RELOAD_PAIRS):
         peer.tidy()
@@ -556,7 +551,7 @@ def reload(bench):
         bench.withhold(none_failed, str(e), must=0, aim=None)
         return
     try:
-        rate = capacity(bench, "leme", 0.5)
+        rate = offered(bench, "leme", 0.5)
         bench.rig.set()
         failed = reload_rounds(bench, peer, "reload p99", rate)
         judge_pair(bench, what, "reload p99", "reloading", "quiet", **limits)
