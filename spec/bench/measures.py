@@ -22,6 +22,7 @@ LATENCY_CONNECTIONS = 64
 BUSY_SHARE = 0.8        # of its core; below, the rig was the limit
 RIG_FACTOR = 2.0        # direct capacity over the rate that is offered
 LARGE = 100 * 1024
+LATENCY_SLICES = 8      # shorter: a machine's own stalls spoil fewer of them
 RELOAD_GAP = 0.1        # seconds
 RELOAD_ROUND = 0.2      # seconds: two reloads, and seldom a stall of the machine
 RELOAD_PAIRS = 20       # of a quiet and a reloading round, for each round of the rest
@@ -335,10 +336,11 @@ def syscalls(bench):
 
 # -- latency ------------------------------------------------------------------
 
-def open_loop(bench, port, body, rate, headers=()):
+def open_loop(bench, port, body, rate, headers=(), slices=1):
     return bench.rig.load(port, body, headers, connections=LATENCY_CONNECTIONS,
                           rate=f"{rate:.0f}", poisson=bench.dice.randrange(1 << 30), spin=1,
-                          warmup=bench.warmup, seconds=2 * bench.seconds)
+                          warmup=bench.warmup / slices ** 0.5,
+                          seconds=2 * bench.seconds / slices)
 
 
 def trouble_of(report):
@@ -363,13 +365,15 @@ def latency(bench):
         return
     bench.details["latency: requests a second"] = rate
     bench.rig.set()
-    for order in rounds(bench, ["leme", "nginx_lua", "nginx", "haproxy"]):
-        direct = open_loop(bench, bench.rig.mock_port, bench.rig.body("fast"), rate)
+    for order in rounds(bench, ["leme", "nginx_lua", "nginx", "haproxy"], LATENCY_SLICES):
+        direct = open_loop(bench, bench.rig.mock_port, bench.rig.body("fast"), rate,
+                           slices=LATENCY_SLICES)
         floor = direct["added_us"]["p50"]
         note(bench, "direct p99", "direct", direct["added_us"]["p99"])
         for name in order:
             peer = bench.peers[name]
-            report = open_loop(bench, peer.port, bench.rig.body("fast"), rate, peer.headers)
+            report = open_loop(bench, peer.port, bench.rig.body("fast"), rate, peer.headers,
+                               LATENCY_SLICES)
             why = trouble_of(report)
             added = report["added_us"]
             for q in ("p50", "p99"):
