@@ -6,6 +6,7 @@
 
 #include "board.h"
 #include "config.h"
+#include "engine.h"
 #include "generation.h"
 #include "log.h"
 #include "versions.h"
@@ -69,13 +70,24 @@ static void log_gauges(struct leme_server *s, unsigned i, const struct log *l,
     s->dropped_seen[i] = dropped;
 }
 
+static void request_gauges(struct leme_server *s)
+{
+    for (enum request_op op = 0; op < REQUEST_OPS; op++) {
+        const char *name = request_op_name(op);
+        unsigned n = 0;
+
+        for (unsigned i = 0; i < s->workers; i++)
+            n += engine_in_flight_of(s->worker[i].engine, op);
+        set(s, METRIC_IN_FLIGHT, &name, n);
+    }
+}
+
 void daemon_gauges(struct leme_server *s)
 {
     const struct config *c = daemon_config(s);
-    const char *all[] = {"all"};
     us_t now = clock_now(), oldest = daemon_oldest(s);
 
-    set(s, METRIC_IN_FLIGHT, all, (double)daemon_in_flight(s));
+    request_gauges(s);
     set(s, METRIC_OLDEST, NULL,
         oldest && oldest < now ? (double)(now - oldest) / 1e6 : 0);
     log_gauges(s, 0, s->access, "access");

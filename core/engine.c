@@ -68,6 +68,11 @@ unsigned engine_in_flight(const struct engine *e)
     return atomic_load_explicit(&e->in_flight, memory_order_relaxed);
 }
 
+unsigned engine_in_flight_of(const struct engine *e, enum request_op op)
+{
+    return requests_in_flight_of(e->requests, op);
+}
+
 unsigned engine_connections(const struct engine *e)
 {
     return atomic_load_explicit(&e->connections, memory_order_relaxed);

@@ -121,6 +121,15 @@ static void request_give(struct requests *rs, struct request *r)
     rs->nspare_requests++;
 }
 
+static void count_in_flight(const struct request *r, int by)
+{
+    atomic_uint *n = &r->all->in_flight_of[r->in.op];
+
+    r->all->in_flight += (unsigned)by;
+    atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) +
+                                 (unsigned)by, memory_order_relaxed);
+}
+
 static struct request *request_new(struct requests *rs,
                                    const struct request_input *in)
 {
@@ -153,7 +162,7 @@ static struct request *request_new(struct requests *rs,
     else
         rs->first = r;
     rs->last = r;
-    rs->in_flight++;
+    count_in_flight(r, 1);
     rs->retry_tokens += rs->retry_tokens < 100 ? 0.2 : 0;
     policy_pin(r->state);
     return r;
@@ -463,7 +472,7 @@ void request_drop(struct request *r)
     if (r->body_open)
         json_close(&r->doc);
     if (!r->over)
-        rs->in_flight--;
+        count_in_flight(r, -1);
     buf_free(&r->item);
     free(r->body_copy);
     unpin_state(rs, r->state);
@@ -521,7 +530,7 @@ void request_end(struct request *r, bool cut)
     r->over = true;
     r->phase = REPLY_DONE;
     r->early_due = r->comment_due = US_NEVER;
-    r->all->in_flight--;
+    count_in_flight(r, -1);
     r->in.flush(r->in.owner);
     keep_client(r);
     r->total_us = clock_now() - r->in.received;

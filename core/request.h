@@ -41,26 +41,6 @@ struct requests_env {
     void *arg;
 };
 
-/** All requests of one loop. */
-struct requests *requests_new(const struct requests_env *env);
-void requests_free(struct requests *rs);
-/** New requests run on ${state} from now on (owned until `idle` gave it back).
- * Those in flight stay on theirs. */
-void requests_set_state(struct requests *rs, struct policy_state *state);
-struct policy_state *requests_state(struct requests *rs);
-/** Run what is due; call before returning to the loop. */
-void requests_turn(struct requests *rs);
-/** Accepted and not finished; and when the oldest of them began (0: none). */
-unsigned requests_in_flight(const struct requests *rs);
-us_t requests_oldest(const struct requests *rs);
-/** Set the gauges of this loop's connections; once a second. */
-void requests_gauges(struct requests *rs);
-/** Log where the policy of each request waits. */
-void requests_stacks(struct requests *rs);
-/** Ends every stream with an error event and every other request with 503:
- * the drain time is over. How many were cut. */
-unsigned requests_cut(struct requests *rs);
-
 enum request_op { REQUEST_CHAT, REQUEST_COMPLETIONS, REQUEST_EMBEDDINGS,
                   REQUEST_MESSAGES,   /* Anthropic's */
                   REQUEST_RESPONSES,  /* OpenAI's newer */
@@ -73,6 +53,28 @@ enum request_op { REQUEST_CHAT, REQUEST_COMPLETIONS, REQUEST_EMBEDDINGS,
 
 /** The name of an operation in logs and metrics: "chat". */
 const char *request_op_name(enum request_op op);
+
+/** All requests of one loop. */
+struct requests *requests_new(const struct requests_env *env);
+void requests_free(struct requests *rs);
+/** New requests run on ${state} from now on (owned until `idle` gave it back).
+ * Those in flight stay on theirs. */
+void requests_set_state(struct requests *rs, struct policy_state *state);
+struct policy_state *requests_state(struct requests *rs);
+/** Run what is due; call before returning to the loop. */
+void requests_turn(struct requests *rs);
+/** Accepted and not finished; and when the oldest of them began (0: none). */
+unsigned requests_in_flight(const struct requests *rs);
+us_t requests_oldest(const struct requests *rs);
+/** Those of one operation; any thread. */
+unsigned requests_in_flight_of(const struct requests *rs, enum request_op op);
+/** Set the gauges of this loop's connections; once a second. */
+void requests_gauges(struct requests *rs);
+/** Log where the policy of each request waits. */
+void requests_stacks(struct requests *rs);
+/** Ends every stream with an error event and every other request with 503:
+ * the drain time is over. How many were cut. */
+unsigned requests_cut(struct requests *rs);
 
 /** Where a request comes from and where its answer goes. */
 struct request_input {

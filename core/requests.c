@@ -214,6 +214,11 @@ unsigned requests_in_flight(const struct requests *rs)
     return rs->in_flight;
 }
 
+unsigned requests_in_flight_of(const struct requests *rs, enum request_op op)
+{
+    return atomic_load_explicit(&rs->in_flight_of[op], memory_order_relaxed);
+}
+
 us_t requests_oldest(const struct requests *rs)
 {
     return rs->first ? rs->first->in.received : 0;

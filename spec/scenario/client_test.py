@@ -5,7 +5,7 @@
 import json
 import threading
 
-from lib import chat, check, equal, main, promise, request, says
+from lib import chat, check, equal, main, promise, request, says, within
 
 KEYS = ('client { name = "web", key = "sk-web-key-0001" }\n'
         'client { name = "batch", key = "sk-batch-key-01", '
@@ -140,6 +140,28 @@ def global_limit(w):
         gate.set()
         for client in inside:
             equal(client.response().status, 200, "status inside")
+
+
+@promise("what is in flight is told by operation", daemon=True)
+def in_flight_by_operation(w):
+    gate = threading.Event()
+    up = w.upstream(held(gate))
+    server = w.leme("settings { workers = 2 }", a=up)
+    inside = [server.client() for _ in range(3)]
+    for client in inside[:2]:
+        client.send(chat())
+    inside[2].send(request("/v1/embeddings", b'{"model":"m","input":"x"}'))
+    up.wait(3)
+
+    def seen(op):
+        return server.metrics()['leme_requests_in_flight{op="%s"}' % op]
+
+    equal([seen(op) for op in ("chat", "embeddings", "messages")], [2, 1, 0],
+          "in flight")
+    gate.set()
+    for client in inside:
+        client.response()
+    within(5, lambda: seen("chat") + seen("embeddings") == 0, "none is left")
 
 
 @promise("a client's own max_in_flight refuses with 429 and leaves the others "
