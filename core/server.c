@@ -12,7 +12,6 @@
 #include "conn.h"
 #include "metrics.h"
 #include "policy.h"
-#include "record.h"
 #include "request.h"
 
 #include <stdio.h>
@@ -108,7 +107,7 @@ static bool is_mock(const struct server *s)
     return config_find_model(server_config(s), "*", 1) >= 0;
 }
 
-static struct asked asked_of(const struct server *s, const struct conn *c)
+struct asked server_asked(const struct server *s, const struct conn *c)
 {
     struct asked a = {.route = ROUTE_OPTIONS, .open = true};
 
@@ -124,8 +123,6 @@ static struct asked asked_of(const struct server *s, const struct conn *c)
     return a;
 }
 
-/* -- refusing -------------------------------------------------------------- */
-
 const struct config *server_config(const struct server *s)
 {
     return policy_generation(requests_state(s->env.requests))->config;
@@ -139,90 +136,6 @@ const char *server_header(const struct conn *c, const char *name, size_t *len)
         return NULL;
     *len = f->value.len;
     return conn_bytes(c) + f->value.at;
-}
-
-/* Refused requests are counted and logged like all others. */
-static void account(struct server *s, const char *op, enum error_type e,
-                    int status, const char *id, const char *peer)
-{
-    struct record r;
-    struct record_blob *blob;
-    char code[8];
-    const char *values[] = {op, "_other", code, errors_row(e)->name, "false"};
-
-    snprintf(code, sizeof code, "%d", status);
-    metrics_add(s->env.metrics, s->env.shard,
-                metrics_series(s->env.metrics, METRIC_REQUESTS, values), 1);
-    record_init(&r);
-    record_add(&r, RECORD_begin, id, (int64_t)clock_wall(), "", op, "", 0, "",
-               policy_generation(requests_state(s->env.requests))->short_revision,
-               (int64_t)0, (int64_t)0, "");
-    record_add(&r, RECORD_end, (int64_t)status, errors_row(e)->name,
-               strncmp(errors_row(e)->name, "caller", 6) ? "GR" : "CR",
-               (int64_t)0, "", "", "", (int64_t)-1, (int64_t)-1, (int64_t)-1,
-               (int64_t)-1, (int64_t)0, (int64_t)-1, (int64_t)-1, (int64_t)-1,
-               (int64_t)-1, (int64_t)-1, (int64_t)-1, -1.0, (int64_t)0,
-               (int64_t)0, peer, "", "", "");
-    blob = record_seal(&r);
-    record_free(&r);
-    if (blob)
-        s->env.finished(s->env.arg, blob);
-}
-
-/* ${surface}: what the client speaks when it is not OpenAI's; or NULL. */
-static void fill_refusal(struct server *s, struct conn_refusal *no,
-                         const char *surface, enum error_type e, int status,
-                         const char *message, const char *id)
-{
-    s->headers.len = s->body.len = 0;
-    if (surface)
-        request_foreign_error(s->env.requests, surface, e, status, message, id,
-                              &s->headers, &s->body);
-    else
-        request_error(e, message, id, &s->headers, &s->body);
-    if (status == 429 || status == 503)
-        buf_adds(&s->headers, "retry-after: 1\r\n");
-    if (status == 401)
-        buf_adds(&s->headers, "www-authenticate: Bearer\r\n");
-    if (status == 405)
-        buf_adds(&s->headers, "allow: GET, HEAD, POST\r\n");
-    buf_addc(&s->headers, '\0');
-    no->status = status;
-    no->headers = s->headers.data;
-    no->body = s->body.data;
-    no->body_len = s->body.len;
-}
-
-bool server_refuse(struct server *s, struct conn *c, struct conn_refusal *no,
-                   enum error_type e, int status, const char *message)
-{
-    char id[129];
-    size_t len;
-    const char *theirs = server_header(c, "x-request-id", &len);
-    struct asked a = asked_of(s, c);
-
-    request_id(theirs, theirs ? len : 0, id);
-    fill_refusal(s, no, server_surface(c, &a), e, status, message, id);
-    account(s, "_other", e, status, id, conn_peer(c));
-    return false;
-}
-
-static void on_fault(void *arg, const struct http1_fault *fault,
-                     struct conn_refusal *no)
-{
-    struct server *s = arg;
-    enum error_type e = ERROR_caller_invalid_request;
-    char id[129];
-
-    if (fault->status == 413)
-        e = ERROR_caller_too_large;
-    else if (fault->status == 408)
-        e = ERROR_caller_timeout;
-    else if (fault->status == 503)
-        e = ERROR_gateway_shed;
-    request_id(NULL, 0, id);
-    fill_refusal(s, no, NULL, e, fault->status, fault->message, id);
-    account(s, "_other", e, fault->status, id, "");
 }
 
 /* -- keys and limits ------------------------------------------------------- */
@@ -252,9 +165,9 @@ static const char *key_of(const struct conn *c, char *room, size_t size,
     return room;
 }
 
-/* The client of this key: its index, -1 when none is configured, -2 unknown. */
-static int client_of(const struct config *config, const struct conn *c)
+int server_client(const struct server *s, const struct conn *c)
 {
+    const struct config *config = server_config(s);
     unsigned char digest[32];
     char room[513];
     size_t len;
@@ -350,7 +263,7 @@ static bool admit(struct server *s, struct conn *c, const struct asked *a,
                   struct conn_refusal *no)
 {
     struct pending *p;
-    int client = a->open ? -1 : client_of(server_config(s), c);
+    int client = a->open ? -1 : server_client(s, c);
 
     if (client == -2)
         return server_refuse(s, c, no, ERROR_caller_unauthenticated, 401,
@@ -390,7 +303,7 @@ static bool on_head(void *arg, struct conn *c, struct conn_refusal *no)
 {
     struct server *s = arg;
     const struct http1_head *h = conn_head(c);
-    struct asked a = asked_of(s, c);
+    struct asked a = server_asked(s, c);
 
     /* A verb that is not known reads as part of a model's name. */
     if (a.route == ROUTE_MODEL && a.gemini && h->method == HTTP1_POST)
@@ -464,28 +377,11 @@ static void let_go(struct pending *p)
     free(p);
 }
 
-static enum request_op op_of(enum route route)
-{
-    static const enum request_op ops[ROUTE_NONE] = {
-        [ROUTE_COMPLETIONS] = REQUEST_COMPLETIONS,
-        [ROUTE_EMBEDDINGS] = REQUEST_EMBEDDINGS,
-        [ROUTE_MESSAGES] = REQUEST_MESSAGES,
-        [ROUTE_RESPONSES] = REQUEST_RESPONSES,
-        [ROUTE_GEMINI] = REQUEST_GEMINI,
-        [ROUTE_GEMINI_EMBED] = REQUEST_GEMINI_EMBED,
-        [ROUTE_MISTRAL] = REQUEST_MISTRAL,
-        [ROUTE_MISTRAL_EMBED] = REQUEST_MISTRAL_EMBED,
-        [ROUTE_MOCK] = REQUEST_MOCK};
-
-    return ops[route];      /* REQUEST_CHAT is 0 */
-}
-_Static_assert(REQUEST_CHAT == 0, "what a route without a row asks for");
-
 static void on_request(void *arg, struct conn *c)
 {
     struct server *s = arg;
     struct pending *p = conn_user(c);
-    struct asked a = asked_of(s, c);
+    struct asked a = server_asked(s, c);
     struct request_input in = {
         .client = p ? p->client : -1, .peer = conn_peer(c),
         .received = conn_received(c), .reply = conn_reply(c),
@@ -500,7 +396,7 @@ static void on_request(void *arg, struct conn *c)
         server_answer(s, c, &a);
         return;
     }
-    in.op = op_of(a.route);
+    in.op = server_op(a.route);
     if (in.op == REQUEST_MOCK)
         in.header = mock_header;
     if (in.op == REQUEST_MISTRAL_EMBED)
@@ -557,7 +453,7 @@ struct server *server_new(const struct server_env *env,
 {
     struct server *s = calloc(1, sizeof *s);
     struct conn_handler handler = {on_head, on_request, on_gone, on_drained,
-                                   on_fault, on_turn, s};
+                                   server_fault, on_turn, s};
 
     if (!s)
         return NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What server.c (who may ask what), server_gemini.c (paths of Gemini's form) and
- * server_own.c (answers that need no provider) share.
+ * What server.c (who may ask what), server_gemini.c (paths of Gemini's form),
+ * server_own.c (answers that need no provider) and server_refusal.c share.
  */
 #ifndef LEME_SERVER_IMPL_H
 #define LEME_SERVER_IMPL_H
@@ -12,6 +12,7 @@
 #include "config.h"
 #include "conn.h"
 #include "errors.h"
+#include "request.h"
 
 struct server {
     struct server_env env;
@@ -38,9 +39,20 @@ struct asked {
 
 /** The configuration that new requests run on. */
 const struct config *server_config(const struct server *s);
+/** What the head of a request asks for. */
+struct asked server_asked(const struct server *s, const struct conn *c);
+/** The client whose key it shows: its index, -1 when none is configured, -2
+ * unknown. */
+int server_client(const struct server *s, const struct conn *c);
+/** What a path that providers answer asks for. */
+enum request_op server_op(enum route route);
+
 /** Fill ${no} and account the refusal; false. */
 bool server_refuse(struct server *s, struct conn *c, struct conn_refusal *no,
                    enum error_type e, int status, const char *message);
+/** The same for bytes that are no request: conn's callback. */
+void server_fault(void *arg, const struct http1_fault *fault,
+                  struct conn_refusal *no);
 /** Answer models, health and OPTIONS. */
 void server_answer(struct server *s, struct conn *c, const struct asked *a);
 /** One of Mistral's own clients, by its User-Agent. */

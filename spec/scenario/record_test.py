@@ -144,6 +144,21 @@ def log_line(w):
           ("mine/1.0", 200, "--", ""), "a good one")
 
 
+@promise("the line of a refused request says who asked for what")
+def refused_line(w):
+    server = w.leme('client { name = "web", key = "sk-web-key-0001" }',
+                    a=w.upstream())
+    known = {"authorization": "Bearer sk-web-key-0001", "user-agent": "mine/1.0"}
+    for headers, status, client in (
+            ({"user-agent": "mine/1.0"}, 401, ""),
+            ({**known, "content-encoding": "gzip"}, 415, "web")):
+        answer = server.chat(headers=headers)
+        line = server.log_line(answer.id)
+        equal((line["code"], line["client"], line["op"], line["ua"]),
+              (status, client, "chat", "mine/1.0"), "line")
+        equal(line["bytes"]["out"], len(answer.body), "bytes")
+
+
 @promise("what a client puts into the log cannot break its line")
 def log_injection(w):
     up = w.upstream(lambda c: c.reply(200, {
