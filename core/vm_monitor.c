@@ -2,11 +2,10 @@
  *
  * How long a step may run. With the monitor a step costs two relaxed stores and
  * a load: its number becomes odd at entry and even at the end. The monitor looks
- * at the numbers every 20 ms, and more often while a step runs; one that stays odd
- * and the same for too long is blamed, and its thread gets a signal, whose handler
- * sets a hook that fires at the next instruction. When nothing has run for a while
- * the monitor sleeps, and the next step wakes it. Without it a count hook looks at
- * the clock.
+ * at the numbers every 10 ms, and when one that stays odd is due; then it is blamed,
+ * and its thread gets a signal, whose handler sets a hook that fires at the next
+ * instruction. When nothing has run for a while the monitor sleeps, and the next
+ * step wakes it. Without it a count hook looks at the clock.
  *
  * A kill needs two things: the step's time is over on the wall, and its thread
  * used that much CPU too, or the wall shows four times as much. So a starved
@@ -30,9 +29,9 @@
 #define UNDER_TSAN 0
 #endif
 
-#define TICK_US (20 * US_PER_MS)
-#define CLOSE_US (5 * US_PER_MS)    /* when a step was met running */
-#define QUIET_TICKS 10              /* until it sleeps */
+#define TICK_US (10 * US_PER_MS)
+#define AGAIN_US US_PER_MS      /* after a step that is late, but starved */
+#define QUIET_TICKS 20          /* until it sleeps */
 #define STARVED 4
 #define PATIENT 400             /* the same where nobody waits */
 #define COUNT 1000
@@ -88,14 +87,8 @@ static bool overdue(struct vm *vm, us_t wall, us_t cpu, us_t limit)
 
 /* -- the monitor thread ---------------------------------------------------- */
 
-/* What a look shows. */
-enum activity {
-    QUIET,              /* nothing ran since the last one */
-    BUSY,
-    RUNNING             /* something runs now */
-};
-
-static enum activity look(struct vm *vm, us_t now, int signo)
+/* When to look at it again; 0: nothing ran since the last time. */
+static us_t look(struct vm *vm, us_t now, int signo)
 {
     uint64_t step = atomic_load_explicit(&vm->step, memory_order_acquire);
     us_t limit = atomic_load_explicit(&vm->limit, memory_order_relaxed);
@@ -104,50 +97,50 @@ static enum activity look(struct vm *vm, us_t now, int signo)
 
     if (!(step & 1) || !limit) {
         vm->seen = step;
-        return moved ? BUSY : QUIET;
+        return moved ? now + TICK_US : 0;
     }
     if (moved) {
         vm->seen = step;
         vm->seen_at = now;
         vm->seen_cpu = cpu_of(tid);
         vm->blame_at = now + limit;
-        return RUNNING;
     }
-    if (now < vm->blame_at ||
-        !overdue(vm, now - vm->seen_at, cpu_of(tid) - vm->seen_cpu, limit))
-        return RUNNING;
+    if (now < vm->blame_at)
+        return vm->blame_at;
+    if (!overdue(vm, now - vm->seen_at, cpu_of(tid) - vm->seen_cpu, limit))
+        return now + AGAIN_US;
     atomic_store_explicit(&vm->blamed, step, memory_order_relaxed);
     /* Again later: the hook may have met a thread about to be left. Ever more
      * rarely: setting it walks the whole call stack, and a deep one must find
      * the time to advance between two signals. */
     vm->blame_at = now + (now - vm->seen_at) / 4;
     tgkill(getpid(), tid, signo);
-    return RUNNING;
+    return vm->blame_at;
 }
 
-static enum activity look_at_all(void)
+/* The same of all. */
+static us_t look_at_all(void)
 {
     int signo = atomic_load(&monitor.signo);
-    us_t now = clock_now();
-    enum activity most = QUIET;
+    us_t now = clock_now(), next = 0;
 
     for (struct vm *vm = monitor.first; vm; vm = vm->next) {
-        enum activity a = look(vm, now, signo);
+        us_t again = look(vm, now, signo);
 
-        if (a > most)
-            most = a;
+        if (again && (!next || again < next))
+            next = again;
     }
-    return most;
+    return next > now + TICK_US ? now + TICK_US : next;
 }
 
 /* Nobody needs it earlier. */
-static void wait_for(us_t time)
+static void wait_until(us_t time)
 {
     struct timespec t = {.tv_sec = time / US_PER_S,
                          .tv_nsec = time % US_PER_S * 1000};
 
     pthread_mutex_unlock(&monitor.lock);
-    clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
     pthread_mutex_lock(&monitor.lock);
 }
 
@@ -160,12 +153,12 @@ static void *watch(void *arg)
     (void)arg;
     pthread_mutex_lock(&monitor.lock);
     while (!monitor.quit) {
-        enum activity a = look_at_all();
+        us_t next = look_at_all();
 
-        quiet = a == QUIET ? quiet + 1 : 0;
+        quiet = next ? 0 : quiet + 1;
         atomic_store(&monitor.drowsy, quiet >= QUIET_TICKS);
         if (quiet <= QUIET_TICKS)
-            wait_for(a == RUNNING ? CLOSE_US : TICK_US);
+            wait_until(next ? next : clock_now() + TICK_US);
         else
             pthread_cond_wait(&monitor.changed, &monitor.lock);
     }

@@ -18,6 +18,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* What is written or moved into place is complete; only others of its kind may
+ * follow. A file that goes will come back. */
+#define COMPLETE_US (2 * US_PER_MS)
 #define QUIET_US (50 * US_PER_MS)
 #define BURST_US (500 * US_PER_MS)
 #define LOOK_AGAIN_US US_PER_S
@@ -40,19 +43,22 @@ struct watch {
     struct event event;
     struct timer quiet, look;
     us_t first;                 /* of a burst; 0: none */
+    bool unfinished;            /* something went, or was made, in this burst */
     struct wanted *wanted;
     void (*changed)(void *arg);
     void *arg;
 };
 
-static void note(struct watch *w)
+static void note(struct watch *w, bool complete)
 {
-    us_t now = clock_now(), latest;
+    us_t now = clock_now(), due, latest;
 
     if (!w->first)
         w->first = now;
+    w->unfinished |= !complete;
+    due = now + (w->unfinished ? QUIET_US : COMPLETE_US);
     latest = w->first + BURST_US;
-    timer_at(&w->quiet, now + QUIET_US < latest ? now + QUIET_US : latest);
+    timer_at(&w->quiet, due < latest ? due : latest);
 }
 
 static void on_quiet(void *arg)
@@ -60,6 +66,7 @@ static void on_quiet(void *arg)
     struct watch *w = arg;
 
     w->first = 0;
+    w->unfinished = false;
     w->changed(w->arg);
 }
 
@@ -83,7 +90,7 @@ static void on_look(void *arg)
             continue;
         start(w, one);
         if (one->wd >= 0)
-            note(w);
+            note(w, false);
     }
 }
 
@@ -234,15 +241,15 @@ static void take(struct watch *w, const struct inotify_event *e)
     if (e->mask & IN_IGNORED)
         lost(w, e->wd);
     if (e->mask & IN_Q_OVERFLOW)
-        note(w);
+        note(w, false);
     for (struct wanted *one = w->wanted; one; one = one->next) {
         if (one->wd != e->wd)
             continue;
         if (e->mask & GONE)
-            note(w);
+            note(w, false);
         else if (e->len && strcmp(e->name, one->name) == 0 &&
                  (!(e->mask & IN_CREATE) || is_complete(one)))
-            note(w);
+            note(w, e->mask & (IN_CLOSE_WRITE | IN_MOVED_TO));
     }
 }
 

@@ -127,6 +127,48 @@ static void a_burst_is_told_once(void)
     end();
 }
 
+/* Until it is told, in microseconds; ${command} has been run by then. */
+static us_t told_after(const char *command)
+{
+    us_t ran, took;
+
+    begin(PLAIN, "x/p.lua");
+    shell(command);
+    ran = clock_now();
+    CHECK(news(3000) == 1);
+    took = clock_now() - ran;
+    end();
+    return took;
+}
+
+/* At once on a machine that has time; of ten attempts one must find it. */
+static bool told_at_once(const char *command)
+{
+    for (int i = 0; i < 10; i++)
+        if (told_after(command) < 40 * US_PER_MS)
+            return true;
+    return false;
+}
+
+static void what_is_complete_is_told_at_once(void)
+{
+    CHECK(told_at_once("echo 2 > x/p.lua"));
+    CHECK(told_at_once("echo 2 > x/n && mv x/n x/p.lua"));
+}
+
+/* The last of these happens within the shell, some time before it has ended. */
+static void what_went_is_given_time_to_come_back(void)
+{
+    us_t longest = 0;
+
+    for (int i = 0; i < 10 && longest < 40 * US_PER_MS; i++) {
+        us_t took = told_after("mv x/p.lua x/p.lua~ && echo 2 > x/p.lua");
+
+        longest = took > longest ? took : longest;
+    }
+    CHECK(longest >= 40 * US_PER_MS);
+}
+
 static void a_change_while_the_paths_are_set_anew_is_not_lost(void)
 {
     const char *path;
@@ -173,6 +215,8 @@ int main(void)
         return 1;
     RUN(a_change_is_told_and_nothing_else);
     RUN(a_burst_is_told_once);
+    RUN(what_is_complete_is_told_at_once);
+    RUN(what_went_is_given_time_to_come_back);
     RUN(a_change_while_the_paths_are_set_anew_is_not_lost);
     RUN(a_path_that_is_not_wanted_any_more_is_no_news);
     RUN(a_folder_that_was_replaced_is_found_again);
