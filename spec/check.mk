@@ -30,7 +30,7 @@ $(FO)/%.o: core/%.c
 
 FUZZ_A := $(B)/libfuzzed.a
 $(FUZZ_A): $(patsubst core/%.c,$(FO)/%.o,$(wildcard core/json*.c core/http1*.c core/sse.c \
-           core/answer*.c core/buf.c core/errors.c core/vm*.c core/quota.c))
+           core/answer*.c core/buf.c core/errors.c core/vm*.c core/quota.c core/thread.c))
 	@rm -f $@ && ar rcs $@ $^
 
 $(B)/fuzz_%: spec/fuzz/fuzz_%.c $(FUZZ_A)
