@@ -14,7 +14,6 @@
 #include "policy.h"
 #include "request.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>

@@ -36,6 +36,7 @@ struct refused {
     char agent[120];
 };
 
+/* What is sent besides the body is not known yet. */
 static void account(struct server *s, const struct refused *who, enum error_type e,
                     int status)
 {
@@ -90,7 +91,8 @@ static void fill_refusal(struct server *s, struct conn_refusal *no,
 
 static const char *op_of(const struct asked *a)
 {
-    bool answered = a->post || a->route == ROUTE_MOCK;
+    bool answered = (a->post && a->route != ROUTE_COUNT) ||
+                    a->route == ROUTE_MOCK;
 
     return answered ? request_op_name(server_op(a->route)) : "_other";
 }

@@ -31,8 +31,8 @@ int thread_start(pthread_t *thread, void *(*body)(void *), void *arg, int open)
 #define LOW 10
 
 /* A scheduler may let whoever runs finish a slice of milliseconds, however low its
- * priority, while a worker waits: so long work breathes. It stops to when all that
- * yielding is what keeps it from its end, as on a machine where nobody is idle. */
+ * priority, while a worker waits: so long work breathes. After half a second it does
+ * not any more, so that it ends on a machine where somebody always waits. */
 #define BREATH_US 100
 #define BREATHLESS_US (US_PER_S / 2)
 

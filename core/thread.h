@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * thread: start a thread that no signal of the process is delivered to, and do work
- * aside that nobody waits for. Pure; everybody may call it.
+ * aside that nobody waits for. Knows nothing else; everybody may call it.
  */
 #ifndef LEME_THREAD_H
 #define LEME_THREAD_H

@@ -20,7 +20,7 @@
  * 500 bytes each; with this much of ours the whole fits 256 KiB. */
 #define STACK_BYTES (112 * KIB)
 
-/* Allocations between two looks at whether others want to run. */
+/* Blocks that come or go between two looks at whether others want to run. */
 #define BREATHS 32
 
 /* The address is the error value of a kill: policies have no light userdata. */
@@ -71,7 +71,7 @@ static void *allocate_aside(void *arg, void *old, size_t old_size, size_t size)
 {
     struct vm *vm = arg;
 
-    if (++vm->allocations % BREATHS == 0)
+    if (++vm->blocks_seen % BREATHS == 0)
         thread_breathe();
     return allocate(vm, old, old_size, size);
 }

@@ -43,7 +43,7 @@ struct vm {
     /* memory */
     struct vm_blocks blocks;
     size_t bytes;                   /* allocated now */
-    unsigned allocations;           /* while it is aside */
+    unsigned blocks_seen;           /* while it is aside */
     bool steps;                     /* the collector goes in steps */
     size_t cap;
     size_t meter;                   /* bytes must stay below; SIZE_MAX: off */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * How long a step may run. With the monitor a step costs two relaxed stores and
- * a load: its number becomes odd at entry and even at the end. The monitor looks
+ * How long a step may run. With the monitor a step costs two stores and a load,
+ * none of them a fence: its number becomes odd at entry and even at the end. The monitor looks
  * at the numbers every 10 ms, and when one that stays odd is due; then it is blamed,
  * and its thread gets a signal, whose handler sets a hook that fires at the next
  * instruction. When nothing has run for a while the monitor sleeps, and the next
@@ -108,7 +108,7 @@ static us_t look(struct vm *vm, us_t now, int signo)
     if (now < vm->blame_at)
         return vm->blame_at;
     if (!overdue(vm, now - vm->seen_at, cpu_of(tid) - vm->seen_cpu, limit))
-        return now + AGAIN_US;
+        return now + (atomic_load(&vm->patient) ? TICK_US : AGAIN_US);
     atomic_store_explicit(&vm->blamed, step, memory_order_relaxed);
     /* Again later: the hook may have met a thread about to be left. Ever more
      * rarely: setting it walks the whole call stack, and a deep one must find
@@ -133,7 +133,7 @@ static us_t look_at_all(void)
     return next > now + TICK_US ? now + TICK_US : next;
 }
 
-/* Nobody needs it earlier. */
+/* Only the end would have it earlier, and can wait. */
 static void wait_until(us_t time)
 {
     struct timespec t = {.tv_sec = time / US_PER_S,
@@ -155,7 +155,10 @@ static void *watch(void *arg)
     while (!monitor.quit) {
         us_t next = look_at_all();
 
-        quiet = next ? 0 : quiet + 1;
+        /* Somebody woke it, though his step may be over and his state gone. */
+        bool woken = quiet >= QUIET_TICKS && !atomic_load(&monitor.drowsy);
+
+        quiet = next || woken ? 0 : quiet + 1;
         atomic_store(&monitor.drowsy, quiet >= QUIET_TICKS);
         if (quiet <= QUIET_TICKS)
             wait_until(next ? next : clock_now() + TICK_US);

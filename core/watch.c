@@ -18,8 +18,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What is written or moved into place is complete; only others of its kind may
- * follow. A file that goes will come back. */
+/* What is moved into place is complete; only others of its kind may follow. A file
+ * that is written may be written on, and one that goes will come back. */
 #define COMPLETE_US (2 * US_PER_MS)
 #define QUIET_US (50 * US_PER_MS)
 #define BURST_US (500 * US_PER_MS)
@@ -43,7 +43,7 @@ struct watch {
     struct event event;
     struct timer quiet, look;
     us_t first;                 /* of a burst; 0: none */
-    bool unfinished;            /* something went, or was made, in this burst */
+    bool unfinished;            /* not all of it was moved into place */
     struct wanted *wanted;
     void (*changed)(void *arg);
     void *arg;
@@ -249,7 +249,7 @@ static void take(struct watch *w, const struct inotify_event *e)
             note(w, false);
         else if (e->len && strcmp(e->name, one->name) == 0 &&
                  (!(e->mask & IN_CREATE) || is_complete(one)))
-            note(w, e->mask & (IN_CLOSE_WRITE | IN_MOVED_TO));
+            note(w, e->mask & IN_MOVED_TO);
     }
 }
 

@@ -13,8 +13,8 @@
 struct event_base;
 struct watch;
 
-/** ${changed} runs on ${base}'s loop, 2 ms after the last of a burst of files that
- * were written or moved into place, 50 ms when one went or was made in it (half a
+/** ${changed} runs on ${base}'s loop, 2 ms after the last of a burst of files
+ * that were moved into place, 50 ms when one was written or went in it (half a
  * second after its first at the latest). NULL: the system cannot. */
 struct watch *watch_new(struct event_base *base, void (*changed)(void *arg),
                         void *arg);
