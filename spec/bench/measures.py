@@ -25,7 +25,7 @@ LARGE = 100 * 1024
 LATENCY_SLICES = 8      # shorter: a machine's own stalls spoil fewer of them
 RELOAD_GAP = 0.1        # seconds
 RELOAD_ROUND = 0.2      # seconds: two reloads, and seldom a stall of the machine
-RELOAD_PAIRS = 20       # of a quiet and a reloading round, for each round of the rest
+RELOAD_PAIRS = 30       # of a quiet and a reloading round, for each round of the rest
 LATE_SHARE = 0.2        # of the usual p99 of the quiet ones
 SLICES = 4              # of a round, where contenders differ by less than a machine
                         # drifts between them
