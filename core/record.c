@@ -383,6 +383,18 @@ static int line_head(struct buf *out, const struct value *b)
     return bad | SAY_TEXT(out, "model", &b[B_MODEL]);
 }
 
+/* Names of policies need no escaping; a request refused before has none. */
+static int line_policy(struct buf *out, const struct value *b)
+{
+    int bad = SAY(out, ",\"policy\":\"");
+
+    if (b[B_POLICY].len)
+        bad |= buf_add(out, b[B_POLICY].s, b[B_POLICY].len) |
+               buf_addc(out, '@') |
+               buf_add(out, b[B_REVISION].s, b[B_REVISION].len);
+    return bad | buf_addc(out, '"');
+}
+
 static int line_outcome(struct buf *out, const struct value *b,
                         const struct value *e)
 {
@@ -397,9 +409,7 @@ static int line_outcome(struct buf *out, const struct value *b,
     bad |= SAY_NUMBER(out, "attempts", e[E_ATTEMPTS].i);
     if (e[E_FALLBACK].len)
         bad |= SAY_TEXT(out, "fallback", &e[E_FALLBACK]);
-    bad |= SAY(out, ",\"policy\":\"") |
-           buf_add(out, b[B_POLICY].s, b[B_POLICY].len) | buf_addc(out, '@') |
-           buf_add(out, b[B_REVISION].s, b[B_REVISION].len) | buf_addc(out, '"');
+    bad |= line_policy(out, b);
     if (e[E_FINISH].len)
         bad |= SAY_TEXT(out, "finish", &e[E_FINISH]);
     return bad;

@@ -154,8 +154,8 @@ def refused_line(w):
             ({**known, "content-encoding": "gzip"}, 415, "web")):
         answer = server.chat(headers=headers)
         line = server.log_line(answer.id)
-        equal((line["code"], line["client"], line["op"], line["ua"]),
-              (status, client, "chat", "mine/1.0"), "line")
+        equal((line["code"], line["client"], line["op"], line["ua"],
+               line["policy"]), (status, client, "chat", "mine/1.0", ""), "line")
         equal(line["bytes"]["out"], len(answer.body), "bytes")
 
 
