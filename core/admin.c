@@ -363,12 +363,14 @@ static void on_drained(void *arg, struct conn *c)
     (void)c;
 }
 
-static void on_fault(void *arg, const struct http1_fault *fault,
+static void on_fault(void *arg, const struct conn *c,
+                     const struct http1_fault *fault,
                      struct conn_refusal *refusal)
 {
     struct admin *a = arg;
     struct admin_call call = call_new(a, NULL);
 
+    (void)c;
     admin_refuse(&call, fault->status, "invalid_request_error", "bad_request",
                  fault->message);
     make_headers(&call);

@@ -184,7 +184,7 @@ static void refuse_fault(struct conn *c, const struct http1_fault *fault)
                               .body = "", .close = true};
 
     conn_abandon(c);
-    c->conns->handler.fault(c->conns->handler.arg, fault, &no);
+    c->conns->handler.fault(c->conns->handler.arg, c, fault, &no);
     c->reply.minor0 = false;
     refuse(c, &no);
     c->close_after = true;

@@ -38,9 +38,10 @@ struct conn_handler {
     void (*gone)(void *arg, struct conn *c);
     /** Bytes queued for a slow client went below the low mark. */
     void (*drained)(void *arg, struct conn *c);
-    /** A request that cannot be read: fill ${refusal}'s body for ${fault}. */
-    void (*fault)(void *arg, const struct http1_fault *fault,
-                  struct conn_refusal *refusal);
+    /** A request that cannot be read: fill ${refusal}'s body for ${fault}. Of the
+     * conn only the peer is known. */
+    void (*fault)(void *arg, const struct conn *c,
+                  const struct http1_fault *fault, struct conn_refusal *refusal);
     /** About to return to the loop: run what is due. May be NULL. */
     void (*turn)(void *arg);
     void *arg;

@@ -51,8 +51,8 @@ enum request_op server_op(enum route route);
 bool server_refuse(struct server *s, struct conn *c, struct conn_refusal *no,
                    enum error_type e, int status, const char *message);
 /** The same for bytes that are no request: conn's callback. */
-void server_fault(void *arg, const struct http1_fault *fault,
-                  struct conn_refusal *no);
+void server_fault(void *arg, const struct conn *c,
+                  const struct http1_fault *fault, struct conn_refusal *no);
 /** Answer models, health and OPTIONS. */
 void server_answer(struct server *s, struct conn *c, const struct asked *a);
 /** One of Mistral's own clients, by its User-Agent. */

@@ -118,11 +118,11 @@ bool server_refuse(struct server *s, struct conn *c, struct conn_refusal *no,
     return false;
 }
 
-void server_fault(void *arg, const struct http1_fault *fault,
-                  struct conn_refusal *no)
+void server_fault(void *arg, const struct conn *c,
+                  const struct http1_fault *fault, struct conn_refusal *no)
 {
     struct server *s = arg;
-    struct refused who = {.op = "_other", .client = "", .peer = ""};
+    struct refused who = {.op = "_other", .client = "", .peer = conn_peer(c)};
     enum error_type e = ERROR_caller_invalid_request;
 
     if (fault->status == 413)

@@ -157,6 +157,11 @@ def refused_line(w):
         equal((line["code"], line["client"], line["op"], line["ua"],
                line["policy"]), (status, client, "chat", "mine/1.0", ""), "line")
         equal(line["bytes"]["out"], len(answer.body), "bytes")
+    client = server.client()
+    client.send(b"NONSENSE\r\n\r\n")
+    line = server.log_line(client.response().id)
+    equal((line["code"], line["op"], line["ip"]), (400, "_other", "127.0.0.1"),
+          "line of what is no request")
 
 
 @promise("what a client puts into the log cannot break its line")

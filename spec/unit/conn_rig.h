@@ -104,10 +104,12 @@ static inline void on_drained(void *arg, struct conn *c)
     drained++;
 }
 
-static inline void on_fault(void *arg, const struct http1_fault *fault,
+static inline void on_fault(void *arg, const struct conn *c,
+                            const struct http1_fault *fault,
                             struct conn_refusal *no)
 {
     (void)arg;
+    (void)c;
     no->status = fault->status;
     no->body = fault->message;
     no->body_len = strlen(fault->message);
