@@ -33,7 +33,7 @@ int thread_start(pthread_t *thread, void *(*body)(void *), void *arg, int open)
 /* A scheduler may let whoever runs finish a slice of milliseconds, however low its
  * priority, while a worker waits: so long work breathes. After half a second it does
  * not any more, so that it ends on a machine where somebody always waits. */
-#define BREATH_US 100
+#define BREATH_US 50
 #define BREATHLESS_US (US_PER_S / 2)
 
 static _Thread_local struct {

@@ -20,9 +20,6 @@
  * 500 bytes each; with this much of ours the whole fits 256 KiB. */
 #define STACK_BYTES (112 * KIB)
 
-/* Blocks that come or go between two looks at whether others want to run. */
-#define BREATHS 32
-
 /* The address is the error value of a kill: policies have no light userdata. */
 static const char kill_value;
 

@@ -27,6 +27,9 @@ struct vm_stock {
     lua_CFunction codepoint;
 };
 
+/* Blocks that come or go between two looks at whether others want to run. */
+#define BREATHS 16
+
 /* Small blocks that wait to be used again, by size: vm_memory.c. */
 #define VM_BLOCK_SIZES 40u
 struct vm_blocks {

@@ -7,6 +7,8 @@
  */
 #include "vm_impl.h"
 
+#include "thread.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,9 +97,11 @@ void vm_blocks_free(struct vm_blocks *b)
     for (size_t i = 0; i < VM_BLOCK_SIZES; i++) {
         struct vm_block *next, *block = b->waiting[i];
 
-        for (; block; block = next) {
+        for (unsigned n = 0; block; block = next, n++) {
             next = block->next;
             free(block);
+            if (n % BREATHS == 0)
+                thread_breathe();
         }
         b->waiting[i] = NULL;
     }
