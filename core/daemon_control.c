@@ -38,12 +38,21 @@ void daemon_post(struct leme_server *s, unsigned char what)
 
 /* -- sums over the workers ------------------------------------------------------- */
 
-unsigned daemon_in_flight(const struct leme_server *s)
+unsigned daemon_in_flight_of(const struct leme_server *s, enum request_op op)
 {
     unsigned n = 0;
 
     for (unsigned i = 0; i < s->workers; i++)
-        n += engine_in_flight(s->worker[i].engine);
+        n += engine_in_flight(s->worker[i].engine, op);
+    return n;
+}
+
+unsigned daemon_in_flight(const struct leme_server *s)
+{
+    unsigned n = 0;
+
+    for (enum request_op op = 0; op < REQUEST_OPS; op++)
+        n += daemon_in_flight_of(s, op);
     return n;
 }
 

@@ -6,7 +6,6 @@
 
 #include "board.h"
 #include "config.h"
-#include "engine.h"
 #include "generation.h"
 #include "log.h"
 #include "versions.h"
@@ -74,11 +73,8 @@ static void request_gauges(struct leme_server *s)
 {
     for (enum request_op op = 0; op < REQUEST_OPS; op++) {
         const char *name = request_op_name(op);
-        unsigned n = 0;
 
-        for (unsigned i = 0; i < s->workers; i++)
-            n += engine_in_flight_of(s->worker[i].engine, op);
-        set(s, METRIC_IN_FLIGHT, &name, n);
+        set(s, METRIC_IN_FLIGHT, &name, daemon_in_flight_of(s, op));
     }
 }
 

@@ -23,6 +23,7 @@
 #include "leme.h"
 #include "memory.h"
 #include "metrics.h"
+#include "request.h"
 #include "timer.h"
 
 #include <pthread.h>
@@ -199,6 +200,7 @@ void daemon_drain(void *arg);
 void daemon_stop(void *arg);
 const char *daemon_phase_name(const struct leme_server *s);
 unsigned daemon_in_flight(const struct leme_server *s);
+unsigned daemon_in_flight_of(const struct leme_server *s, enum request_op op);
 unsigned daemon_connections(const struct leme_server *s);
 us_t daemon_oldest(const struct leme_server *s);
 

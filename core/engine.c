@@ -45,7 +45,7 @@ struct engine {
     us_t every[EVERY_MAX];          /* when each periodic function is due */
     series_t lag;
     us_t tick_due;
-    atomic_uint in_flight, connections, cut;
+    atomic_uint connections, cut;
     atomic_llong oldest;
 };
 
@@ -55,22 +55,15 @@ static void publish(void *arg)
 {
     struct engine *e = arg;
 
-    atomic_store_explicit(&e->in_flight, requests_in_flight(e->requests),
-                          memory_order_relaxed);
     atomic_store_explicit(&e->oldest, requests_oldest(e->requests),
                           memory_order_relaxed);
     atomic_store_explicit(&e->connections, server_connections(e->server),
                           memory_order_relaxed);
 }
 
-unsigned engine_in_flight(const struct engine *e)
+unsigned engine_in_flight(const struct engine *e, enum request_op op)
 {
-    return atomic_load_explicit(&e->in_flight, memory_order_relaxed);
-}
-
-unsigned engine_in_flight_of(const struct engine *e, enum request_op op)
-{
-    return requests_in_flight_of(e->requests, op);
+    return requests_in_flight(e->requests, op);
 }
 
 unsigned engine_connections(const struct engine *e)

@@ -69,8 +69,7 @@ int engine_post(struct engine *e, enum engine_letter what,
                 struct policy_state *state);
 
 /* Read by the control loop while the engine runs; each is one relaxed load. */
-unsigned engine_in_flight(const struct engine *e);
-unsigned engine_in_flight_of(const struct engine *e, enum request_op op);
+unsigned engine_in_flight(const struct engine *e, enum request_op op);
 unsigned engine_connections(const struct engine *e);
 us_t engine_oldest(const struct engine *e);     /* when it began; 0: none */
 unsigned engine_cut_streams(const struct engine *e);

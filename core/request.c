@@ -123,9 +123,8 @@ static void request_give(struct requests *rs, struct request *r)
 
 static void count_in_flight(const struct request *r, int by)
 {
-    atomic_uint *n = &r->all->in_flight_of[r->in.op];
+    atomic_uint *n = &r->all->in_flight[r->in.op];
 
-    r->all->in_flight += (unsigned)by;
     atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) +
                                  (unsigned)by, memory_order_relaxed);
 }

@@ -63,11 +63,10 @@ void requests_set_state(struct requests *rs, struct policy_state *state);
 struct policy_state *requests_state(struct requests *rs);
 /** Run what is due; call before returning to the loop. */
 void requests_turn(struct requests *rs);
-/** Accepted and not finished; and when the oldest of them began (0: none). */
-unsigned requests_in_flight(const struct requests *rs);
+/** Those of an operation that were accepted and are not finished; any thread. */
+unsigned requests_in_flight(const struct requests *rs, enum request_op op);
+/** When the oldest of all began; 0: there is none. */
 us_t requests_oldest(const struct requests *rs);
-/** Those of one operation; any thread. */
-unsigned requests_in_flight_of(const struct requests *rs, enum request_op op);
 /** Set the gauges of this loop's connections; once a second. */
 void requests_gauges(struct requests *rs);
 /** Log where the policy of each request waits. */

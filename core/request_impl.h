@@ -48,8 +48,7 @@ struct requests {
     struct request **ready_end;
     struct event *wake;             /* a turn, right after this callback */
     bool turning;
-    unsigned in_flight;
-    atomic_uint in_flight_of[REQUEST_OPS];      /* others read it */
+    atomic_uint in_flight[REQUEST_OPS];     /* others read it */
     struct request *spare_requests;     /* by next, with their record's memory */
     struct flight *spare_flights;       /* by next, with their body's memory */
     unsigned nspare_requests, nspare_flights;

@@ -209,14 +209,9 @@ struct policy_state *requests_state(struct requests *rs)
     return rs->state;
 }
 
-unsigned requests_in_flight(const struct requests *rs)
+unsigned requests_in_flight(const struct requests *rs, enum request_op op)
 {
-    return rs->in_flight;
-}
-
-unsigned requests_in_flight_of(const struct requests *rs, enum request_op op)
-{
-    return atomic_load_explicit(&rs->in_flight_of[op], memory_order_relaxed);
+    return atomic_load_explicit(&rs->in_flight[op], memory_order_relaxed);
 }
 
 us_t requests_oldest(const struct requests *rs)
